@@ -1,0 +1,36 @@
+"""Fixtures shared by all tests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+import media_factory as factory
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """Folder of real clips and pictures; tests that need it skip where it is not set."""
+    folder = os.environ.get("VIDSTYLE_TEST_DATA")
+    if not folder:
+        pytest.skip("VIDSTYLE_TEST_DATA is not set")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def media_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("media")
+
+
+@pytest.fixture(scope="session")
+def clip_mp4(media_dir: Path) -> Path:
+    """Two seconds of 64x48 H.264 at 24 fps with stereo AAC."""
+    return factory.make_clip(media_dir / "clip.mp4", audio="aac", num_frames=48)
+
+
+@pytest.fixture(scope="session")
+def clip_vfr_mkv(media_dir: Path) -> Path:
+    """H.264 with uneven frame times and PCM sound, in milliseconds."""
+    return factory.make_clip(media_dir / "vfr.mkv", audio="pcm_s16le", pts=factory.VFR_PTS_MS, time_base=factory.MS)

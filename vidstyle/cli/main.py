@@ -1,0 +1,68 @@
+"""The ``vidstyle`` command. Subcommands are imported when they are called, so that ``--help`` is quick."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from importlib import import_module
+from types import FrameType
+
+import click
+
+from vidstyle import __version__
+from vidstyle.errors import VidstyleError
+
+#: Subcommand, its module and its function there, and its line in ``--help``.
+_COMMANDS = {
+    "stylize": ("vidstyle.cli.stylize", "stylize", "Paint clips, GIFs and stills."),
+    "preview": ("vidstyle.cli.preview", "preview", "Show frames as the full render would paint them."),
+    "styles": ("vidstyle.cli.inspect", "styles", "List the styles that ship with vidstyle."),
+    "doctor": ("vidstyle.cli.inspect", "doctor", "Say what is installed, what would be used, and why."),
+    "train": ("vidstyle.cli.train", "train", "Train your own style."),
+}
+
+
+class _LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _COMMANDS:
+            return None
+        module, function, _ = _COMMANDS[cmd_name]
+        command = getattr(import_module(module), function)
+        return command if isinstance(command, click.Command) else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, _, line) in _COMMANDS.items()])
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="vidstyle")
+def cli() -> None:
+    """Paint a video clip in a style and keep it steady; the sound stays untouched."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        result = cli.main(arguments, prog_name="vidstyle", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("vidstyle: interrupted; nothing was left behind.", err=True)
+        sys.exit(130)
+    except (VidstyleError, OSError) as error:
+        if os.environ.get("VIDSTYLE_DEBUG") == "1":
+            raise
+        click.echo(f"vidstyle: {error}", err=True)
+        sys.exit(1)
+    sys.exit(result if isinstance(result, int) else 0)
+
+
+def _terminate(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001  # the signal module's signature
+    sys.exit(128 + signum)  # unwinds like any error, so the part file goes too

@@ -1,0 +1,121 @@
+"""``vidstyle stylize``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vidstyle.cli.options import Seconds, painting_settings
+from vidstyle.errors import VidstyleError
+
+if TYPE_CHECKING:
+    from vidstyle.report import RenderReport
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="INPUT... [OUTPUT]")
+@click.option("--style", "-s", help="A shipped style (see 'vidstyle styles'), a weight file, or 'identity'.")
+@click.option("--out-dir", type=click.Path(path_type=Path), help="Folder for the results of several inputs or a folder.")
+@click.option("--start", "start_seconds", type=Seconds(), help="First moment to render, in seconds or h:mm:ss.")
+@click.option("--end", "end_seconds", type=Seconds(), help="Moment to stop before.")
+@click.option("--codec", help="Video encoder by FFmpeg's name, such as libx265 or prores_ks.")
+@click.option("--crf", type=int, help="Constant quality; lower is better and larger.")
+@click.option("--encoder-preset", help="Speed preset of the encoder, such as fast.")
+@click.option("--pix-fmt", "pixel_format", help="Pixel format of the output, such as yuv420p.")
+@click.option("--audio", type=click.Choice(["copy", "drop"]), help="Keep the sound or leave it out.")
+@click.option("--quiet", "-q", is_flag=True, help="No progress and no summary.")
+@painting_settings
+def stylize(
+    paths: tuple[Path, ...], out_dir: Path | None, preset: str | None, overwrite: bool, quiet: bool, **settings: Any
+) -> int:
+    """Paint INPUT into OUTPUT: a clip, a GIF or a still. Sound, subtitles and timing are kept.
+
+    Several inputs, or a folder, go to --out-dir; one that fails does not stop the others.
+    """
+    from vidstyle.config import make_config
+
+    jobs = _single_job(paths) if out_dir is None else _jobs(paths, out_dir)
+    config = make_config(preset, **settings)
+    failures = 0
+    for source, output in jobs:
+        try:
+            report = _run(source, output, config, overwrite, quiet)
+        except (VidstyleError, OSError) as error:
+            if out_dir is None:
+                raise
+            click.echo(f"vidstyle: {error}", err=True)
+            failures += 1
+            continue
+        if not quiet:
+            _print_summary(report)
+    if failures:
+        click.echo(f"vidstyle: {failures} of {len(jobs)} inputs failed; the others are in {out_dir}.", err=True)
+    return 1 if failures else 0
+
+
+def _single_job(paths: tuple[Path, ...]) -> list[tuple[Path, Path]]:
+    if len(paths) != 2:
+        raise click.UsageError("Give one INPUT and one OUTPUT, or any number of inputs with --out-dir.")
+    if paths[0].is_dir():
+        raise click.UsageError(f"{paths[0]} is a folder; name a folder for the results with --out-dir.")
+    return [(paths[0], paths[1])]
+
+
+def _jobs(paths: tuple[Path, ...], out_dir: Path) -> list[tuple[Path, Path]]:
+    from vidstyle.media.names import output_name, paintable_files
+
+    sources = [file for path in paths for file in (paintable_files(path) if path.is_dir() else [path])]
+    if not sources:
+        raise click.UsageError("There are no clips or pictures in the folder; name another.")
+    jobs = [(source, out_dir / output_name(source)) for source in sources]
+    seen: dict[Path, Path] = {}
+    for source, output in jobs:
+        if output in seen:
+            raise click.UsageError(f"{seen[output]} and {source} would both become {output}; render them apart.")
+        seen[output] = source
+    out_dir.mkdir(parents=True, exist_ok=True)
+    return jobs
+
+
+def _run(source: Path, output: Path, config: Any, overwrite: bool, quiet: bool) -> RenderReport:
+    from tqdm import tqdm
+
+    from vidstyle.api import stylize as run
+
+    def on_plan(lines: Sequence[str]) -> None:
+        if not quiet:
+            click.echo(f"{source} -> {output}")
+            for line in lines:
+                click.echo(f"  {line}")
+
+    with tqdm(unit="frame", disable=quiet, dynamic_ncols=True, desc=source.name, leave=False) as bar:
+
+        def on_progress(done: int, expected: int | None) -> None:
+            if bar.total is None and expected is not None:
+                bar.reset(total=expected)
+            bar.update(done - bar.n)
+
+        return run(source, output, config=config, overwrite=overwrite, on_plan=on_plan, on_progress=on_progress)
+
+
+def _print_summary(report: RenderReport) -> None:
+    width, height = report.size
+    click.echo(f"wrote {report.output}")
+    click.echo(
+        f"  {report.num_frames} frame{'s' * (report.num_frames != 1)} of {width}x{height} in style '{report.style}' "
+        f"in {report.wall_seconds:.1f} s ({report.frames_per_second:.1f} fps)"
+    )
+    if report.stage_seconds:
+        rates = ", ".join(f"{name} {rate:.0f}" for name, rate in report.stage_rates().items())
+        click.echo(f"  fps by stage: {rates}")
+    if report.flow:
+        cuts = ", ".join(f"{seconds:.2f} s" for seconds in report.cut_seconds) or "none"
+        click.echo(f"  flow: {report.flow}")
+        click.echo(f"  cuts: {cuts}")
+    for line in report.streams:
+        click.echo(f"  {line}")
+    for line in report.notes:
+        click.echo(f"  note: {line}")

@@ -1,0 +1,166 @@
+"""From settings to objects: device, precision, stylizer, flow, filter, painter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import torch
+
+from vidstyle.config import RenderConfig, output_size
+from vidstyle.errors import CheckpointMismatchError, DeviceError, WeightsNotFoundError
+from vidstyle.flow.select import FlowChoice, choose_flow
+from vidstyle.media.stills import is_still, read_style_image
+from vidstyle.pipeline.painter import Painter
+from vidstyle.protocols import Stylizer
+from vidstyle.stylizers.adain import AdaInStylizer, load_adain
+from vidstyle.stylizers.checkpoint import IdentityStylizer, load_feedforward
+from vidstyle.temporal.filter import ConsistencyFilter
+from vidstyle.temporal.shots import CutDetector
+from vidstyle.weights.registry import IDENTITY, find_style
+
+#: Longest side a style picture is encoded at: strokes of a larger one are finer than any frame shows.
+STYLE_IMAGE_SIDE_PX = 1024
+_DEFAULT_BATCH = {"cpu": 1, "mps": 4, "cuda": 8}
+
+
+@dataclass(frozen=True, slots=True)
+class Compute:
+    """Where and how precisely networks run.
+
+    Attributes:
+        device: torch device.
+        dtype: of the stylizer's network.
+        reason: one sentence for people.
+    """
+
+    device: torch.device
+    dtype: torch.dtype
+    reason: str
+
+
+def choose_compute(device: str = "auto", precision: str = "auto") -> Compute:
+    """Pick device and precision.
+
+    Raises:
+        DeviceError: the device asked for is not there.
+    """
+    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    chosen = torch.device(("cuda" if cuda else "mps" if mps else "cpu") if device == "auto" else device)
+    if chosen.type == "cuda" and (not cuda or (chosen.index or 0) >= torch.cuda.device_count()):
+        raise DeviceError(f"There is no device {device} here; use --device cpu, or see 'vidstyle doctor'.")
+    if chosen.type == "mps" and not mps:
+        raise DeviceError("There is no device mps here; use --device cpu, or see 'vidstyle doctor'.")
+    names = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+    if precision != "auto":
+        return Compute(chosen, names[precision], f"{chosen}, {precision} as asked")
+    if chosen.type == "cuda":
+        return Compute(chosen, torch.float16, f"{chosen}, fp16")
+    if chosen.type == "cpu" and cpu_has_bf16():
+        return Compute(chosen, torch.bfloat16, "cpu, bf16, which this processor computes natively")
+    return Compute(chosen, torch.float32, f"{chosen}, fp32")
+
+
+def cpu_has_bf16() -> bool:
+    """Whether the processor multiplies bfloat16 natively; elsewhere bf16 is emulated and slower than fp32."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return any(flag in flags for flag in ("avx512_bf16", "amx_bf16"))
+
+
+def load_stylizer(config: RenderConfig) -> Stylizer:
+    """Find and load the style: ``identity``, a file, a picture (AdaIN), a plugin, or a shipped name; a file wins.
+
+    Raises:
+        WeightsNotFoundError: no such style or file, or a picture without an AdaIN model.
+        UnsupportedCheckpointError: a file that is not a safe, readable checkpoint.
+        CheckpointMismatchError: a checkpoint of another architecture.
+        MediaError: the style picture cannot be read.
+    """
+    path = Path(config.style)
+    if path.is_file():
+        return _from_picture(path, config) if is_still(path) else load_feedforward(path)
+    if config.style == IDENTITY:
+        return IdentityStylizer()
+    if path.suffix in (".safetensors", ".pth", ".pt") or is_still(path):
+        raise WeightsNotFoundError(f"There is no style file {path}; check the path, or see 'vidstyle styles'.")
+    for plugin in entry_points(group="vidstyle.stylizers", name=config.style):
+        stylizer = plugin.load()()
+        if not isinstance(stylizer, Stylizer):
+            raise CheckpointMismatchError(f"Plugin style {config.style} ({plugin.value}) does not make a Stylizer.")
+        return stylizer
+    shipped = find_style(config.style)
+    stylizer = load_feedforward(shipped.path)
+    stylizer.name = shipped.name
+    return stylizer
+
+
+def _from_picture(path: Path, config: RenderConfig) -> Stylizer:
+    if config.adain_model is None:
+        raise WeightsNotFoundError(
+            f"{path} is a picture, and a picture as style needs an AdaIN model: name one with --adain-model, "
+            "or use a style listed by 'vidstyle styles'."
+        )
+    image = read_style_image(path, STYLE_IMAGE_SIDE_PX)
+    return AdaInStylizer(path.stem, load_adain(config.adain_model), image, config.style_weight)
+
+
+@dataclass(frozen=True, slots=True)
+class Composition:
+    """Loaded once a render; makes painters for it.
+
+    Attributes:
+        config: the settings.
+        compute: device and precision.
+        stylizer: on the device.
+    """
+
+    config: RenderConfig
+    compute: Compute
+    stylizer: Stylizer
+
+    @classmethod
+    def load(cls, config: RenderConfig) -> Composition:
+        """Choose the device and load the style.
+
+        Raises:
+            VidstyleError: whatever ``choose_compute`` and ``load_stylizer`` raise.
+        """
+        compute = choose_compute(config.device, config.precision)
+        stylizer = load_stylizer(config).to(str(compute.device), compute.dtype)
+        return cls(config, compute, stylizer)
+
+    def flow(self) -> FlowChoice:
+        """A fresh flow estimator; none where consistency is 0."""
+        config = self.config
+        if config.consistency == 0.0:
+            return FlowChoice(None, "none", "No optical flow, because consistency is 0.")
+        return choose_flow(
+            config.flow, str(self.compute.device), allow_download=config.allow_download, weights=config.flow_weights
+        )
+
+    def painter(self, size: tuple[int, int], rate: Fraction | None = None, flow: FlowChoice | None = None) -> Painter:
+        """A fresh painter.
+
+        Args:
+            size: (width, height) of the upright source in pixels.
+            rate: frames per second of a clip; None for single pictures.
+            flow: from ``flow``; None paints each frame on its own.
+        """
+        config = self.config
+        estimator = flow.estimator if flow is not None else None
+        wanted = output_size(config.size, size)
+        return Painter(
+            stylizer=self.stylizer,
+            temporal=ConsistencyFilter(config.consistency) if estimator is not None else None,
+            flow=estimator,
+            cuts=CutDetector(rate) if rate is not None else None,
+            device=self.compute.device,
+            dtype=self.compute.dtype,
+            size=wanted if wanted != size else None,
+            batch_size=config.batch_size or _DEFAULT_BATCH.get(self.compute.device.type, 1),
+        )

@@ -1,0 +1,66 @@
+"""Where motion cannot be trusted: the forward-backward check and motion boundaries of Ruder et al. 2016, section 3."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from vidstyle.imaging.warp import pixel_grid, sample_at
+
+
+def occlusion_mask(flow_backward: Tensor, flow_forward: Tensor, frame_size: tuple[int, int]) -> Tensor:
+    """Mark the pixels of frame t that have no counterpart in frame t-1.
+
+    With F the backward flow and r = B(x + F) the forward flow found where F points to, a pixel is trusted when
+    |F + r|² < 0.01 (|F|² + |r|²) + 0.5, x + F lies inside the frame, and |∇u|² + |∇v|² ≤ 0.01 |F|² + 0.002
+    (Ruder, Dosovitskiy & Brox 2016, eq. 5 and 6).
+
+    Args:
+        flow_backward: (1, 2, h, w) float32 pixels of the frame, t to t-1, on any grid.
+        flow_forward: (1, 2, h, w) likewise, t-1 to t.
+        frame_size: (H, W) of the frame in pixels.
+
+    Returns:
+        (1, 1, h, w) float32: 1 = occluded.
+    """
+    height, width = flow_backward.shape[-2:]
+    step = flow_backward.new_tensor([frame_size[1] / width, frame_size[0] / height]).view(1, 2, 1, 1)
+    position = pixel_grid(height, width, flow_backward.device) + flow_backward / step
+    returned = sample_at(flow_forward, position, "bilinear")
+
+    squared = flow_backward.square().sum(1, keepdim=True)
+    mismatch = (flow_backward + returned).square().sum(1, keepdim=True)
+    consistent = mismatch < 0.01 * (squared + returned.square().sum(1, keepdim=True)) + 0.5
+
+    limit = position.new_tensor([width - 0.5, height - 0.5]).view(1, 2, 1, 1)
+    inside = ((position >= -0.5) & (position <= limit)).all(1, keepdim=True)
+
+    # Differences between neighbours of the grid, per pixel of the frame; the last row and column repeat.
+    gradient = (
+        F.pad((flow_backward[..., :, 1:] - flow_backward[..., :, :-1]) / step[:, :1], (0, 1)).square()
+        + F.pad((flow_backward[..., 1:, :] - flow_backward[..., :-1, :]) / step[:, 1:], (0, 0, 0, 1)).square()
+    ).sum(1, keepdim=True)
+    smooth = gradient <= 0.01 * squared + 0.002
+    return 1.0 - (consistent & inside & smooth).float()
+
+
+def soft_validity(occluded: Tensor) -> Tensor:
+    """Turn a binary occlusion mask into blending weights without hard edges.
+
+    Erodes the trusted area by one pixel, blurs it with σ = 1 and never trusts what the mask did not:
+    gauss₁(erode₃(M)) · M.
+
+    Args:
+        occluded: (1, 1, h, w) in [0, 1], 1 = occluded.
+
+    Returns:
+        (1, 1, h, w) in [0, 1], 1 = fully trusted.
+    """
+    valid = 1.0 - occluded
+    eroded = 1.0 - F.max_pool2d(occluded, 3, stride=1, padding=1)
+    taps = torch.exp(-0.5 * torch.arange(-2.0, 3.0, device=occluded.device).square())
+    taps = taps / taps.sum()
+    blurred = F.pad(eroded, (2, 2, 2, 2), mode="replicate")
+    blurred = F.conv2d(F.conv2d(blurred, taps.view(1, 1, 1, 5)), taps.view(1, 1, 5, 1))
+    return blurred * valid

@@ -1,0 +1,56 @@
+"""Moving pictures along optical flow."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def pixel_grid(height: int, width: int, device: torch.device | str = "cpu") -> Tensor:
+    """(1, 2, H, W) float32 pixel coordinates (x, y)."""
+    y = torch.arange(height, dtype=torch.float32, device=device)
+    x = torch.arange(width, dtype=torch.float32, device=device)
+    return torch.stack(torch.meshgrid(x, y, indexing="xy"))[None]
+
+
+def sample_at(image: Tensor, position: Tensor, mode: Literal["bilinear", "bicubic"] = "bicubic") -> Tensor:
+    """Read a picture at fractional positions; outside it the border pixel repeats.
+
+    Args:
+        image: (N, C, H, W), floating.
+        position: (N, 2, h, w) float32 pixel coordinates (x, y) in ``image``; kept in float32 because half precision
+            cannot address a pixel beyond 2048.
+        mode: bicubic keeps texture through repeated warps; bilinear cannot overshoot.
+
+    Returns:
+        (N, C, h, w) with the dtype of ``image``. Bicubic may leave the input's range by a little.
+    """
+    height, width = image.shape[-2:]
+    # grid_sample with align_corners=False puts pixel i at (2 i + 1) / size - 1.
+    scale = position.new_tensor([2.0 / width, 2.0 / height])
+    grid = torch.addcmul(1.0 / position.new_tensor([width, height]) - 1.0, position.permute(0, 2, 3, 1), scale)
+    return F.grid_sample(image.float(), grid, mode=mode, padding_mode="border", align_corners=False).to(image.dtype)
+
+
+def backward_warp(image: Tensor, flow: Tensor, mode: Literal["bilinear", "bicubic"] = "bicubic") -> Tensor:
+    """Pull a picture along flow: result(x) = image(x + flow(x)).
+
+    Args:
+        image: (N, C, H, W), floating.
+        flow: (N, 2, H, W) float32 pixels (dx, dy).
+        mode: see ``sample_at``.
+
+    Returns:
+        (N, C, H, W) with the dtype of ``image``.
+    """
+    return sample_at(image, flow + pixel_grid(flow.shape[-2], flow.shape[-1], flow.device), mode)
+
+
+def resize_flow(flow: Tensor, size: tuple[int, int]) -> Tensor:
+    """Bring a flow field onto another (height, width) grid; values stay as they are, in pixels of the frame."""
+    if tuple(flow.shape[-2:]) == size:
+        return flow
+    return F.interpolate(flow, size=size, mode="bilinear", align_corners=False)

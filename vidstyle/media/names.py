@@ -1,0 +1,29 @@
+"""What file names say: which files can be painted, and what their results are called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vidstyle.media.containers import WRITABLE_SUFFIXES
+from vidstyle.media.stills import is_still
+
+_READABLE_SUFFIXES = {
+    *WRITABLE_SUFFIXES,
+    *(".avi .flv .gif .m2ts .mpeg .mpg .mts .mxf .ogv .ts .vob .wmv".split()),
+}
+
+
+def is_clip(path: Path) -> bool:
+    """Whether the name's suffix is that of a video or GIF."""
+    return path.suffix.lower() in _READABLE_SUFFIXES
+
+
+def paintable_files(folder: Path) -> list[Path]:
+    """Clips, GIFs and stills directly inside a folder, sorted by name."""
+    return sorted(path for path in folder.iterdir() if path.is_file() and (is_still(path) or is_clip(path)))
+
+
+def output_name(source: Path) -> str:
+    """Name for the result of ``source``: the same, or ``.mp4`` where its container is not written."""
+    kept = is_still(source) or source.suffix.lower() in (*WRITABLE_SUFFIXES, ".gif")
+    return source.name if kept else f"{source.stem}.mp4"

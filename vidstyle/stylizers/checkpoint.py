@@ -1,0 +1,150 @@
+"""Style files: safetensors whose metadata names architecture and style, and the layouts of other projects."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from vidstyle.errors import CheckpointMismatchError, UnsupportedCheckpointError
+from vidstyle.imaging.padding import pad_to_multiple
+from vidstyle.stylizers.feedforward import BlurPoolNet, JohnsonNet
+from vidstyle.weights.files import load_tensors, save_tensors
+
+_FORMAT = "vidstyle-1"
+
+
+@dataclass(frozen=True, slots=True)
+class StyleCard:
+    """What a style file says about itself.
+
+    Attributes:
+        name: what a user calls the style.
+        title: one line for lists.
+        source: the picture it was trained on, with its licence.
+    """
+
+    name: str
+    title: str = ""
+    source: str = ""
+
+
+class FeedforwardStylizer:
+    """A feedforward network as a ``Stylizer``: pads small pictures to what the network needs, and nothing else.
+
+    Args:
+        name: what a user calls the style.
+        net: a network with ``multiple_of`` and ``minimum_size``.
+    """
+
+    def __init__(self, name: str, net: BlurPoolNet | JohnsonNet) -> None:
+        self.name = name
+        self.net = net.eval().requires_grad_(False)
+        self.multiple_of = net.multiple_of
+
+    def __call__(self, content: Tensor) -> Tensor:
+        """(N, 3, H, W) RGB in [0, 1] to the same, painted."""
+        padded, crop = pad_to_multiple(content, self.multiple_of, self.net.minimum_size)
+        with torch.inference_mode():
+            return crop(self.net(padded))
+
+    def to(self, device: str, dtype: torch.dtype) -> FeedforwardStylizer:
+        """Move and cast the network; returns itself."""
+        self.net.to(device=device, dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return self
+
+
+class IdentityStylizer:
+    """Paints nothing: ``--style identity``, to check what the rest of the pipeline does to a clip."""
+
+    name = "identity"
+    multiple_of = 1
+
+    def __call__(self, content: Tensor) -> Tensor:
+        """The content itself."""
+        return content
+
+    def to(self, device: str, dtype: torch.dtype) -> IdentityStylizer:  # noqa: ARG002  # the protocol's signature
+        """Nothing to move; returns itself."""
+        return self
+
+
+def save_feedforward(path: Path, net: BlurPoolNet, card: StyleCard) -> None:
+    """Write a style file: fp16 tensors, architecture and style in the metadata; whole or not at all."""
+    metadata = {
+        "format": _FORMAT,
+        "architecture": "blurpool",
+        "num_channels": str(net.widen.out_channels),
+        "num_blocks": str(len(net.trunk)),
+        **{key: str(value) for key, value in asdict(card).items()},
+    }
+    save_tensors(path, {key: value.half() for key, value in net.state_dict().items()}, metadata)
+
+
+def read_card(path: Path) -> StyleCard:
+    """Read a style file's metadata without its tensors.
+
+    Raises:
+        UnsupportedCheckpointError: not a vidstyle style file.
+    """
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(min(length, 1 << 20)))
+    except (OSError, ValueError) as error:
+        raise UnsupportedCheckpointError(f"{path} is not a readable style file; get it again.") from error
+    metadata: dict[str, Any] = header.get("__metadata__", {}) if isinstance(header, dict) else {}
+    return StyleCard(metadata.get("name", path.stem), metadata.get("title", ""), metadata.get("source", ""))
+
+
+def load_feedforward(path: Path) -> FeedforwardStylizer:
+    """Load a feedforward style.
+
+    Besides vidstyle's own files this takes the fast_neural_style checkpoints of pytorch/examples as they are.
+
+    Args:
+        path: ``.safetensors``, ``.pth``, ``.pt`` or ``.model``.
+
+    Raises:
+        WeightsNotFoundError: no such file.
+        UnsupportedCheckpointError: not a safe, readable weight file.
+        CheckpointMismatchError: tensors of another architecture.
+    """
+    tensors, metadata = load_tensors(path)
+    # Running statistics of InstanceNorm were saved by old torch versions and were never used.
+    tensors = {key: value.float() for key, value in tensors.items() if ".running_" not in key}
+    net: BlurPoolNet | JohnsonNet
+    if "deconv3.conv2d.weight" in tensors and "conv1.conv2d.weight" in tensors:
+        net = JohnsonNet(tensors["conv1.conv2d.weight"].shape[0])
+    elif "to_rgb.weight" in tensors and "widen.weight" in tensors:
+        blocks = {key.split(".")[1] for key in tensors if key.startswith("trunk.")}
+        net = BlurPoolNet(tensors["widen.weight"].shape[0], len(blocks))
+    else:
+        found = metadata.get("architecture") or ", ".join(sorted(tensors)[:3])
+        raise CheckpointMismatchError(
+            f"{path} is not a feedforward style (found {found}); "
+            "use a style made by 'vidstyle train feedforward' or a fast_neural_style checkpoint."
+        )
+    load_into(net, tensors, path)
+    return FeedforwardStylizer(metadata.get("name") or path.stem, net)
+
+
+def load_into(net: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
+    """Fill a network, refusing missing, unexpected and misshapen tensors in one sentence.
+
+    Raises:
+        CheckpointMismatchError: the tensors do not fit ``net``.
+    """
+    own = {key: tuple(value.shape) for key, value in net.state_dict().items()}
+    theirs = {key: tuple(value.shape) for key, value in tensors.items()}
+    if own != theirs:
+        wrong = sorted(key for key in own.keys() | theirs.keys() if own.get(key) != theirs.get(key))
+        raise CheckpointMismatchError(
+            f"{path} does not fit {type(net).__name__}: {len(wrong)} tensors differ, first {wrong[0]}; "
+            "it was made for another architecture or size."
+        )
+    net.load_state_dict(tensors)

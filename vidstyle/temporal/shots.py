@@ -1,0 +1,39 @@
+"""Finding cuts while streaming, with PySceneDetect's content detector."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import cv2
+import numpy as np
+from scenedetect import FrameTimecode
+from scenedetect.detectors import ContentDetector
+from torch import Tensor
+
+#: Width frames are reduced to: a cut shows at any size, and the detector works per pixel.
+_WIDTH_PX = 160
+
+
+class CutDetector:
+    """Says of each frame whether it starts a new shot, knowing only the frames before it.
+
+    Args:
+        rate: frames per second, which the detector needs for its time codes.
+        threshold: of the HSV content change; PySceneDetect's own default.
+    """
+
+    def __init__(self, rate: Fraction, threshold: float = 27.0) -> None:
+        # min_scene_len=0: a filter that merges short shots would report a cut late, after ghosts were made.
+        self._detector = ContentDetector(threshold=threshold, min_scene_len=0)
+        self._rate = float(rate)
+        self._index = 0
+
+    def push(self, frame: Tensor) -> bool:
+        """Take the next (3, H, W) uint8 frame; True where it starts a new shot."""
+        picture = frame.permute(1, 2, 0).numpy()
+        height, width = picture.shape[:2]
+        size = (min(width, _WIDTH_PX), max(round(height * min(1.0, _WIDTH_PX / width)), 1))
+        small = np.ascontiguousarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA)[..., ::-1])
+        cuts = self._detector.process_frame(FrameTimecode(self._index, self._rate), small)
+        self._index += 1
+        return bool(cuts)

@@ -1,0 +1,66 @@
+"""Content pictures for training: random crops of a folder of photos, held in memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from vidstyle.errors import ConfigError
+from vidstyle.media.stills import is_still, read_style_image
+
+
+class ContentCrops:
+    """Endless random crops; the same generator state gives the same crops.
+
+    Some crops are smooth gradients with a breath of noise: skies and walls, where a network shows its lattice first.
+
+    Args:
+        folder: searched recursively for pictures.
+        crop_px: side of a crop.
+        max_side_px: pictures are kept at no more than this on their longer side.
+
+    Raises:
+        ConfigError: no picture large enough is in ``folder``.
+    """
+
+    def __init__(self, folder: Path, crop_px: int, max_side_px: int = 640) -> None:
+        paths = sorted(path for path in folder.rglob("*") if is_still(path))
+        pictures = [(read_style_image(path, max_side_px) * 255).round().byte() for path in paths]
+        self._pictures = [picture for picture in pictures if min(picture.shape[-2:]) >= crop_px]
+        if not self._pictures:
+            raise ConfigError(f"{folder} holds no picture of at least {crop_px}x{crop_px} pixels; name another folder.")
+        self._crop_px = crop_px
+
+    def __len__(self) -> int:
+        return len(self._pictures)
+
+    def batch(self, num: int, generator: torch.Generator, smooth_share: float = 0.1) -> Tensor:
+        """(num, 3, crop, crop) float32 RGB in [0, 1]."""
+        return torch.stack([
+            self._smooth(generator) if _uniform(generator) < smooth_share else self._crop(generator) for _ in range(num)
+        ])
+
+    def _crop(self, generator: torch.Generator) -> Tensor:
+        picture = self._pictures[_integer(0, len(self._pictures), generator)]
+        height, width = picture.shape[-2:]
+        side = _integer(self._crop_px, min(height, width, self._crop_px * 2) + 1, generator)
+        top, left = _integer(0, height - side + 1, generator), _integer(0, width - side + 1, generator)
+        crop = picture[:, top : top + side, left : left + side].float()[None] / 255
+        crop = F.interpolate(crop, size=(self._crop_px, self._crop_px), mode="bilinear", antialias=True)[0]
+        return crop.flip(-1) if _uniform(generator) < 0.5 else crop
+
+    def _smooth(self, generator: torch.Generator) -> Tensor:
+        corners = torch.rand(1, 3, 1, 1, generator=generator) + 0.2 * torch.randn(1, 3, 2, 2, generator=generator)
+        gradient = F.interpolate(corners, size=(self._crop_px, self._crop_px), mode="bilinear", align_corners=True)[0]
+        return (gradient + torch.randn(gradient.shape, generator=generator) * 0.004).clamp(0.0, 1.0)
+
+
+def _uniform(generator: torch.Generator) -> float:
+    return float(torch.rand((), generator=generator))
+
+
+def _integer(low: int, high: int, generator: torch.Generator) -> int:
+    return int(torch.randint(low, high, (), generator=generator))

@@ -1,0 +1,73 @@
+"""Perceptual losses: what makes an output keep the content and take on the style."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+#: Layers the style is compared at: one a stage, so that every stroke size counts.
+STYLE_LAYERS = ("conv11", "conv21", "conv31", "conv41", "conv51")
+#: Layers the content is compared at: deep enough to leave strokes free.
+CONTENT_LAYERS = ("conv31", "conv41")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StyleStatistics:
+    """Second-order statistics of one layer's features.
+
+    Attributes:
+        mean: (N, C).
+        covariance: (N, C, C), centred.
+    """
+
+    mean: Tensor
+    covariance: Tensor
+
+
+def style_statistics(features: Tensor) -> StyleStatistics:
+    """Mean and centred covariance of (N, C, H, W) features, in float32."""
+    flat = features.float().flatten(2)
+    mean = flat.mean(2, keepdim=True)
+    centred = flat - mean
+    return StyleStatistics(mean[..., 0], centred @ centred.transpose(1, 2) / flat.shape[2])
+
+
+def style_loss(features: Mapping[str, Tensor], style: Mapping[str, StyleStatistics]) -> Tensor:
+    """Distance of feature statistics to the style's, mean over layers; a scalar.
+
+    The Gram loss of Gatys et al. 2016 (eq. 3 to 5), split into its two parts and made free of scale: with mean μ,
+    centred covariance C and the style's channel deviation σ_s, each layer adds
+    mean ((μ − μ_s) / σ_s)² + mean ((C − C_s) / (σ_s σ_sᵀ))². An uncentred Gram matrix is dominated by the means, which
+    gives a palette but no strokes.
+    """
+    total = torch.zeros((), device=next(iter(features.values())).device)
+    for layer, target in style.items():
+        found = style_statistics(features[layer])
+        variance = target.covariance.diagonal(dim1=1, dim2=2)
+        # A channel the style hardly excites must not be divided by almost nothing.
+        deviation = (variance + 1e-2 * variance.mean(1, keepdim=True) + 1e-8).sqrt()
+        scale = deviation[:, :, None] * deviation[:, None, :]
+        total = total + ((found.mean - target.mean) / deviation).square().mean()
+        total = total + ((found.covariance - target.covariance) / scale).square().mean()
+    return total / len(style)
+
+
+def content_loss(features: Mapping[str, Tensor], content: Mapping[str, Tensor]) -> Tensor:
+    """Squared distance of deep features relative to the content's own deviation, mean over layers; a scalar.
+
+    Johnson et al. 2016, eq. 2, divided by the features' variance so that layers and encoders weigh alike.
+    """
+    total = torch.zeros((), device=next(iter(features.values())).device)
+    for layer in CONTENT_LAYERS:
+        target = content[layer].float()
+        total = total + F.mse_loss(features[layer].float(), target) / (target.var() + 1e-8)
+    return total / len(CONTENT_LAYERS)
+
+
+def total_variation(image: Tensor) -> Tensor:
+    """Mean absolute difference of neighbouring pixels of (N, C, H, W), horizontally plus vertically; a scalar."""
+    return (image[..., 1:] - image[..., :-1]).abs().mean() + (image[..., 1:, :] - image[..., :-1, :]).abs().mean()

@@ -1,0 +1,88 @@
+"""Opening weight files without running anything that is in them."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import zipfile
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from vidstyle.errors import UnsupportedCheckpointError, WeightsNotFoundError
+
+#: A weight file beyond this is not one of ours; refuse before reading it into memory.
+MAX_BYTES = 2 << 30
+
+
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Read every tensor of a ``.safetensors`` file or of a PyTorch checkpoint.
+
+    PyTorch files are opened with ``torch.load(weights_only=True)``, so pickled code is never run. A checkpoint that
+    wraps its weights in ``state_dict``, ``model`` or ``params`` is unwrapped, and a ``module.`` prefix is dropped.
+
+    Args:
+        path: file to read.
+
+    Returns:
+        Tensors by name on the CPU with their stored dtype, and the file's text metadata (empty for PyTorch files).
+
+    Raises:
+        WeightsNotFoundError: there is no such file.
+        UnsupportedCheckpointError: it is not a checkpoint, is damaged, or wants to run code.
+    """
+    if not path.is_file():
+        raise WeightsNotFoundError(f"There is no weight file {path}; check the path.")
+    if path.stat().st_size > MAX_BYTES:
+        raise UnsupportedCheckpointError(f"{path} is larger than 2 GiB, which no supported model is; use another file.")
+    if path.suffix == ".safetensors":
+        return _load_safetensors(path)
+    return _load_pytorch(path), {}
+
+
+def _load_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            return {key: file.get_tensor(key) for key in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+    except (SafetensorError, OSError, json.JSONDecodeError) as error:
+        raise UnsupportedCheckpointError(f"{path} is not a readable safetensors file ({error}); get it again.") from error
+
+
+def _load_pytorch(path: Path) -> dict[str, Tensor]:
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise UnsupportedCheckpointError(
+            f"{path} is not a plain weight file: opening it would run code or it is damaged; "
+            "save its state_dict as safetensors and use that."
+        ) from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError, IndexError, zipfile.BadZipFile) as error:
+        raise UnsupportedCheckpointError(f"{path} is not a PyTorch checkpoint, or it is damaged; get it again.") from error
+    for wrapper in ("state_dict", "model", "params"):
+        if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
+            content = content[wrapper]
+    if not isinstance(content, dict):
+        content = {}
+    tensors = {str(key).removeprefix("module."): value for key, value in content.items() if isinstance(value, Tensor)}
+    if not tensors:
+        raise UnsupportedCheckpointError(f"{path} holds no tensors by name; save the network's state_dict and use that.")
+    return tensors
+
+
+def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+    """Write a safetensors file whole or not at all.
+
+    Args:
+        path: destination; replaced if it exists.
+        tensors: by name.
+        metadata: text by name.
+    """
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_bytes(save({key: value.detach().cpu().contiguous() for key, value in tensors.items()}, metadata))
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
