@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import importlib
 import importlib.util
-import os
 from fractions import Fraction
 from pathlib import Path
 
@@ -20,6 +19,7 @@ import numpy as np
 from vidstyle.evaluation.soundtrack import SAMPLE_RATE, sample_sound
 from vidstyle.evaluation.synthetic import sample_scene
 
+STYLE_SIZE = (800, 640)
 STYLE_BYTES_MAX = 200_000
 
 
@@ -47,7 +47,10 @@ def write_clip(path: Path) -> None:
             for index in range(scene.num_frames):
                 picture = scene.frame(index).permute(1, 2, 0).contiguous().numpy()
                 frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(
-                    format="yuv420p", dst_colorspace="ITU709", src_color_range="JPEG", dst_color_range="MPEG",
+                    format="yuv420p",
+                    dst_colorspace="ITU709",
+                    src_color_range="JPEG",
+                    dst_color_range="MPEG",
                     interpolation="AREA",
                 )
                 frame.pts, frame.time_base = index, Fraction(1) / scene.fps
@@ -63,7 +66,7 @@ def write_clip(path: Path) -> None:
                     written += samples.shape[1]
             output.mux(video.encode())
             output.mux(audio.encode())
-        os.replace(part, path)
+        part.replace(path)
     finally:
         part.unlink(missing_ok=True)
 
@@ -78,8 +81,8 @@ def write_styles(folder: Path) -> None:
     from vidstyle.evaluation.painted import PAINTED_STYLES
 
     folder.mkdir(parents=True, exist_ok=True)
-    for name, make in sorted(PAINTED_STYLES.items()):
-        picture = cv2.cvtColor(make().permute(1, 2, 0).contiguous().numpy(), cv2.COLOR_RGB2BGR)
+    for name, paint in sorted(PAINTED_STYLES.items()):
+        picture = cv2.cvtColor(paint(*STYLE_SIZE).permute(1, 2, 0).contiguous().numpy(), cv2.COLOR_RGB2BGR)
         quality = 92
         while True:
             _, encoded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])

@@ -5,9 +5,17 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import pytest
-
+import cv2
 import media_factory as factory
+import pytest
+import torch
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    """Tiny operations spread over busy cores spend their time waiting for each other."""
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
 
 
 @pytest.fixture(scope="session")

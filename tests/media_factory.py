@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +118,7 @@ def make_clip(
         if text is not None:
             _mux_subtitles(container, text)
         end_seconds = float((times[-1] + 1) * time_base) if pts is None else float(times[-1] * time_base)
-        durations = [b - a for a, b in zip(times, times[1:], strict=False)] + [max(1, round(1 / rate / time_base))]
+        durations = [b - a for a, b in pairwise(times)] + [max(1, round(1 / rate / time_base))]
         written = 0.0
         for index, (tick, duration) in enumerate(zip(times, durations, strict=True)):
             frame = _frame(picture(index, *size), pixel_format, matrix, color_range)
@@ -137,6 +138,17 @@ def make_audio_only(path: Path, codec: str = "aac") -> Path:
     """A file with sound and no picture."""
     with av.open(str(path), "w", format=_FORMATS[path.suffix]) as container:
         sound = _add_audio(container, codec)
+        _mux_tone(container, sound, 0.0, 0.0, 1.0)
+        container.mux(sound.encode(None))
+    return path
+
+
+def make_without_frames(path: Path) -> Path:
+    """A file with sound that promises a picture and has no frame."""
+    with av.open(str(path), "w", format=_FORMATS[path.suffix]) as container:
+        video = container.add_stream("libx264", rate=24)
+        video.width, video.height = 64, 48
+        sound = _add_audio(container, "aac")
         _mux_tone(container, sound, 0.0, 0.0, 1.0)
         container.mux(sound.encode(None))
     return path

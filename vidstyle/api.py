@@ -75,10 +75,10 @@ def stylize(
         return _stylize_still(source, output, config, overwrite, on_plan)
     if is_still(output):
         raise UnsupportedMediaError(
-            f"{output} is a picture but {source.name} is a clip; write to .mp4, or use 'vidstyle preview' for one frame.",
+            f"{output} is a picture but {source.name} is a clip; write to .mp4, or see 'vidstyle preview'.",
             output,
         )
-    return _stylize_clip(source, output, config, overwrite, on_plan, on_progress)
+    return _stylize_clip(source, output, config, overwrite, on_plan=on_plan, on_progress=on_progress)
 
 
 def _stylize_clip(
@@ -86,6 +86,7 @@ def _stylize_clip(
     output: Path,
     config: RenderConfig,
     overwrite: bool,
+    *,
     on_plan: OnPlan | None,
     on_progress: OnProgress | None,
 ) -> RenderReport:
@@ -125,7 +126,9 @@ def _open_sink(
 ) -> tuple[MediaSink, list[str]]:
     if output.suffix.lower() == ".gif":
         others = [stream for stream in reader.streams if not stream.is_main_video]
-        lines = [f"{stream.type} {stream.index} ({stream.codec}): dropped, a GIF has no place for it" for stream in others]
+        lines = [
+            f"{stream.type} {stream.index} ({stream.codec}): dropped, a GIF has no place for it" for stream in others
+        ]
         return GifWriter(output, source=reader.path, overwrite=overwrite), lines
     writer = open_writer(
         output,
@@ -302,7 +305,7 @@ def _clip_cell(source: Path, composition: Composition, at_seconds: float) -> tup
             flow.estimator.reset()
         return composition.painter(info.upright_size, info.average_rate, flow)
 
-    with open_from(begin) as reader:
+    with open_from(at_seconds) as reader:  # a moment past the end is refused here, before anything is painted
         info = reader.info
     num_warmup = warmup_frames(config.consistency) if flow.estimator is not None else 0
     found = preview_frame(open_from, make_painter, at_seconds, num_warmup)

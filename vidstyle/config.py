@@ -48,12 +48,12 @@ class RenderConfig(BaseModel):
     consistency: float = Field(0.9, ge=0.0, le=1.0)
     flow: FlowName = "auto"
     flow_weights: Path | None = None
-    device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
+    device: str = "auto"
     precision: Literal["auto", "fp32", "fp16", "bf16"] = "auto"
     batch_size: int | None = Field(None, ge=1, le=256)
     size: str | None = None
-    start_seconds: float | None = Field(None, ge=0.0)
-    end_seconds: float | None = Field(None, gt=0.0)
+    start_seconds: float | None = Field(None, ge=0.0, allow_inf_nan=False)
+    end_seconds: float | None = Field(None, gt=0.0, allow_inf_nan=False)
     codec: str | None = None
     crf: int | None = Field(None, ge=0, le=63)
     encoder_preset: str | None = None
@@ -61,6 +61,13 @@ class RenderConfig(BaseModel):
     encoder_options: dict[str, str] = Field(default_factory=dict)
     audio: Literal["copy", "drop"] = "copy"
     allow_download: bool = False
+
+    @field_validator("device")
+    @classmethod
+    def _device_has_a_name(cls, value: str) -> str:
+        if not re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,3})?", value):
+            raise ValueError("a device is auto, cpu, cuda, cuda:N or mps")
+        return value
 
     @field_validator("size")
     @classmethod
@@ -71,11 +78,12 @@ class RenderConfig(BaseModel):
 
 
 def output_size(size: str | None, source: tuple[int, int]) -> tuple[int, int]:
-    """Work out the output's (width, height) in pixels from ``size`` and the source's; the aspect is kept where one side
-    follows from the other, which is then even.
+    """Work out the output's (width, height) in pixels from ``size`` and the source's.
+
+    Where one side follows from the other, the aspect is kept and that side is even.
 
     Raises:
-        ValueError: ``size`` cannot be read, or is absurd.
+        ConfigError: ``size`` cannot be read, or is absurd for this source.
     """
     width, height = source
     if size is None:
@@ -89,14 +97,14 @@ def output_size(size: str | None, source: tuple[int, int]) -> tuple[int, int]:
     elif match := re.fullmatch(r"(\d+(?:\.\d+)?)%", size):
         result = _even(width * float(match[1]) / 100), _even(height * float(match[1]) / 100)
     else:
-        raise ValueError(f"a size is written 1280x720, 720p, 640w or 50%, not '{size}'")
+        raise ConfigError(f"A size is written 1280x720, 720p, 640w or 50%, not '{size}'.")
     if not all(1 <= side <= 16384 for side in result):
-        raise ValueError(f"size {size} gives {result[0]}x{result[1]} pixels; sides go from 1 to 16384")
+        raise ConfigError(f"Size {size} gives {result[0]}x{result[1]} pixels; sides go from 1 to 16384.")
     return result
 
 
 def _even(value: float) -> int:
-    return max(round(value / 2) * 2, 2)
+    return max(round(value / 2) * 2, 2) if value > 0 else 0
 
 
 def make_config(preset: str | Path | None = None, **flags: Any) -> RenderConfig:
@@ -106,7 +114,7 @@ def make_config(preset: str | Path | None = None, **flags: Any) -> RenderConfig:
         ConfigError: an unknown key, a wrong type or a value out of range; the message names it.
     """
     values = load_preset(preset) if preset is not None else {}
-    where = {key: f"preset {preset}" for key in values}
+    where = dict.fromkeys(values, f"preset {preset}")
     given = {key: value for key, value in flags.items() if value is not None}
     values |= given
     try:
@@ -114,7 +122,7 @@ def make_config(preset: str | Path | None = None, **flags: Any) -> RenderConfig:
     except ValidationError as error:
         raise ConfigError(_explain(error, where)) from error
     if None not in (config.start_seconds, config.end_seconds) and config.end_seconds <= config.start_seconds:  # type: ignore[operator]
-        raise ConfigError(f"end ({config.end_seconds:g} s) must come after start ({config.start_seconds:g} s).")
+        raise ConfigError(f"The end ({config.end_seconds:g} s) must come after the start ({config.start_seconds:g} s).")
     return config
 
 
@@ -126,7 +134,7 @@ def _explain(error: ValidationError, where: dict[str, str]) -> str:
         near = difflib.get_close_matches(key, RenderConfig.model_fields, n=1)
         hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(RenderConfig.model_fields)}."
         return f"There is no setting '{key}' ({place}); {hint}"
-    message = str(first["msg"]).removeprefix("Value error, ")
+    message = str(first["msg"]).removeprefix("Value error, ").removesuffix(".")
     return f"Setting '{key}' in {place} cannot be {first['input']!r}: {message[0].lower()}{message[1:]}."
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vidstyle.cli.options import Seconds, painting_settings
-from vidstyle.errors import VidstyleError
+from vidstyle.errors import OpenError, VidstyleError
 
 if TYPE_CHECKING:
     from vidstyle.report import RenderReport
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="INPUT... [OUTPUT]")
 @click.option("--style", "-s", help="A shipped style (see 'vidstyle styles'), a weight file, or 'identity'.")
-@click.option("--out-dir", type=click.Path(path_type=Path), help="Folder for the results of several inputs or a folder.")
+@click.option(
+    "--out-dir", type=click.Path(path_type=Path), help="Folder for the results of several inputs or a folder."
+)
 @click.option("--start", "start_seconds", type=Seconds(), help="First moment to render, in seconds or h:mm:ss.")
 @click.option("--end", "end_seconds", type=Seconds(), help="Moment to stop before.")
 @click.option("--codec", help="Video encoder by FFmpeg's name, such as libx265 or prores_ks.")
@@ -39,6 +41,8 @@ def stylize(
 
     jobs = _single_job(paths) if out_dir is None else _jobs(paths, out_dir)
     config = make_config(preset, **settings)
+    if out_dir is not None:
+        _make_folder(out_dir)
     failures = 0
     for source, output in jobs:
         try:
@@ -76,8 +80,18 @@ def _jobs(paths: tuple[Path, ...], out_dir: Path) -> list[tuple[Path, Path]]:
         if output in seen:
             raise click.UsageError(f"{seen[output]} and {source} would both become {output}; render them apart.")
         seen[output] = source
-    out_dir.mkdir(parents=True, exist_ok=True)
     return jobs
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise click.UsageError(f"{path} is no folder, nor can be; name another with --out-dir.") from error
+    except OSError as error:
+        raise OpenError(
+            f"The folder {path} cannot be made ({error.strerror}); name another with --out-dir.", path
+        ) from error
 
 
 def _run(source: Path, output: Path, config: Any, overwrite: bool, quiet: bool) -> RenderReport:
@@ -91,7 +105,7 @@ def _run(source: Path, output: Path, config: Any, overwrite: bool, quiet: bool) 
             for line in lines:
                 click.echo(f"  {line}")
 
-    with tqdm(unit="frame", disable=quiet, dynamic_ncols=True, desc=source.name, leave=False) as bar:
+    with tqdm(unit=" frames", disable=quiet, dynamic_ncols=True, desc=source.name, leave=False) as bar:
 
         def on_progress(done: int, expected: int | None) -> None:
             if bar.total is None and expected is not None:

@@ -7,7 +7,18 @@ from functools import cache
 import numpy as np
 
 from vidstyle.evaluation import paint
-from vidstyle.evaluation.placement import Placement, Vector, ellipsoid, limb, look_at, moving, rectangle, still, upright
+from vidstyle.evaluation.placement import (
+    Placement,
+    Vector,
+    ellipsoid,
+    limb,
+    look_at,
+    moving,
+    rectangle,
+    still,
+    upright,
+    wing,
+)
 from vidstyle.evaluation.scene import Camera, Frame, Light, Shape, Shot, Surface, Water
 from vidstyle.evaluation.texture import Texture
 
@@ -15,7 +26,14 @@ _QUAY_EDGE = 2.4
 _WATER_HEIGHT = -0.8
 _OVAL = tuple((0.5 + 0.46 * np.cos(a), 0.5 + 0.46 * np.sin(a)) for a in np.linspace(0, 2 * np.pi, 48, endpoint=False))
 _SHUTTERS = ((0.2, 0.42, 0.38), (0.22, 0.36, 0.56), (0.5, 0.22, 0.18), (0.34, 0.42, 0.24))
-_WALLS = ((0.93, 0.74, 0.42), (0.86, 0.5, 0.4), (0.93, 0.88, 0.76), (0.66, 0.76, 0.78), (0.9, 0.66, 0.56), (0.8, 0.82, 0.6))
+_WALLS = (
+    (0.93, 0.74, 0.42),
+    (0.86, 0.5, 0.4),
+    (0.93, 0.88, 0.76),
+    (0.66, 0.76, 0.78),
+    (0.9, 0.66, 0.56),
+    (0.8, 0.82, 0.6),
+)
 
 
 @cache
@@ -39,7 +57,9 @@ def _camera(seconds: float, width: int, height: int) -> Camera:
     return look_at((x, 1.75 + 0.1 * seconds, z), (x + 1.6 - 0.35 * seconds, 2.6, z + 20), 0.8, width, height)
 
 
-def _box(low: Vector, size: Vector, side: Texture, top: Texture | None = None) -> list[tuple[Shape, Placement, Texture]]:
+def _box(
+    low: Vector, size: Vector, side: Texture, top: Texture | None = None
+) -> list[tuple[Shape, Placement, Texture]]:
     """The sides and the top of an upright box."""
     (x, y, z), (w, h, d) = low, size
     faces = [
@@ -74,7 +94,7 @@ def _near_houses() -> list[Surface]:
         depth, tall = rng.uniform(6.0, 8.5), rng.uniform(6.2, 9.4)
         face = front - rng.uniform(0, 0.7)
         wall = paint.facade(20 + k, _WALLS[k % 6], _SHUTTERS[k % 4], floors=3 if tall > 7.2 else 2, windows=3)
-        bare = paint.plain(tuple(0.9 * c for c in _WALLS[k % 6]), seed=k, variation=0.25, size_px=256)
+        bare = paint.plain(_WALLS[k % 6], seed=k, variation=0.25, size_px=256)
         tiles = paint.roof_tiles(k, repeat=(depth / 2.2, 2))
         squares = [
             (rectangle((face, 0, z), (0, 0, depth), (0, tall, 0)), wall),
@@ -99,7 +119,7 @@ def _far_shore() -> list[Surface]:
         wall = paint.facade(40 + k, _WALLS[(k * 5 + 1) % 6], _SHUTTERS[(k + 1) % 4], floors=3, windows=3)
         tiles = paint.roof_tiles(40 + k, repeat=(wide / 2.2, 2))
         surfaces += [
-            Surface(Shape.SQUARE, rectangle((x, -0.1, z), (wide, 0, 0), (0, tall, 0)), wall),
+            Surface(Shape.SQUARE, rectangle((x, -0.1, z), (wide, 0, 0), (0, tall, 0)), wall, casts_shadow=False),
             Surface(Shape.SQUARE, rectangle((x - 0.2, tall - 0.2, z - 0.4), (wide + 0.4, 0, 0), (0, 2.0, 4)), tiles),
         ]
         x += wide
@@ -109,21 +129,37 @@ def _far_shore() -> list[Surface]:
     parts = _box((17, 0, 74), (4.4, 20, 4.4), tower, stone)
     parts += [(Shape.SPHERE, ellipsoid((19.2, 20, 76.2), (2.5, 3.6, 2.5)), copper)]
     parts += [(Shape.CYLINDER, still(np.diag([0.12, 3.0, 0.12]), (19.2, 23.4, 76.2)), copper)]
-    parts += [(Shape.SQUARE, rectangle((-16, -1.5, 63), (110, 0, 0), (0, 1.5, 0)), paint.cobbles(9, repeat=(40, 0.5), rows=10))]
+    parts += [
+        (
+            Shape.SQUARE,
+            rectangle((-16, -1.5, 63), (110, 0, 0), (0, 1.5, 0)),
+            paint.cobbles(9, repeat=(40, 0.5), rows=10),
+        )
+    ]
     parts += [(Shape.SQUARE, rectangle((-16, 0, 63), (110, 0, 0), (0, 0, 9)), stone)]
-    surfaces += [Surface(shape, place, texture) for shape, place, texture in parts]
+    surfaces += [Surface(shape, place, texture, casts_shadow=False) for shape, place, texture in parts]
     clumps = [paint.foliage(50 + k, color=(0.1, 0.2, 0.1), light=(0.48, 0.6, 0.26)) for k in range(3)]
     for k in range(22):
         size = rng.uniform(4.5, 8)
         place = upright(rng.uniform(-14, 80), rng.uniform(4, 9), 76 + rng.uniform(0, 5), size, size)
-        surfaces.append(Surface(Shape.SQUARE, place, clumps[k % 3], lit=False))
+        surfaces.append(Surface(Shape.SQUARE, place, clumps[k % 3], lit=False, casts_shadow=False))
     hills = paint.mountain(
-        63, size_px=(2048, 320), cells=7, haze=(0.72, 0.81, 0.88), haze_share=0.3, snow=2, meadow=(0.4, 0.52, 0.24),
+        63,
+        size_px=(2048, 320),
+        cells=7,
+        haze=(0.72, 0.81, 0.88),
+        haze_share=0.3,
+        snow=2,
+        meadow=(0.4, 0.52, 0.24),
         tree_line=0.55,
     )
     sky = paint.sky(
-        15, horizon=(0.9, 0.92, 0.9), middle=(0.62, 0.78, 0.9), zenith=(0.25, 0.48, 0.78),
-        cloud=((0.72, 0.78, 0.86), (1.0, 0.98, 0.94)), cover=0.04,
+        15,
+        horizon=(0.9, 0.92, 0.9),
+        middle=(0.62, 0.78, 0.9),
+        zenith=(0.25, 0.48, 0.78),
+        cloud=((0.72, 0.78, 0.86), (1.0, 0.98, 0.94)),
+        cover=0.04,
     )
     drifting = moving(upright(0, -20, 3000, 6000, 2600), lambda s: (9 * s, 0, 0))
     return [
@@ -135,15 +171,20 @@ def _far_shore() -> list[Surface]:
 
 def _boats() -> list[Surface]:
     surfaces = []
-    for k, (x, z, length, turn, speed, color) in enumerate((
-        (4.6, 9.5, 2.6, 1.45, 0.0, (0.2, 0.45, 0.62)),
-        (4.9, 17.5, 2.9, 1.65, 0.0, (0.85, 0.3, 0.22)),
-        (7.6, 26.0, 3.2, 1.5, 0.0, (0.93, 0.88, 0.78)),
-        (5.2, 34.0, 3.0, 1.6, 0.0, (0.3, 0.52, 0.36)),
-        (24.0, 40.0, 4.2, 0.0, -3.0, (0.16, 0.26, 0.42)),
-    )):
+    for k, (x, z, length, turn, speed, color) in enumerate(
+        (
+            (4.6, 9.5, 2.6, 1.45, 0.0, (0.2, 0.45, 0.62)),
+            (4.9, 17.5, 2.9, 1.65, 0.0, (0.85, 0.3, 0.22)),
+            (7.6, 26.0, 3.2, 1.5, 0.0, (0.93, 0.88, 0.78)),
+            (5.2, 34.0, 3.0, 1.6, 0.0, (0.3, 0.52, 0.36)),
+            (24.0, 40.0, 4.2, 0.0, -3.0, (0.16, 0.26, 0.42)),
+        )
+    ):
         hull = paint.planks(70 + k, color, count=12, open_top=0.36)
-        cream, wood = paint.planks(k, (0.96, 0.92, 0.82), count=5), paint.plain((0.52, 0.36, 0.22), seed=k, variation=0.3)
+        cream, wood = (
+            paint.planks(k, (0.96, 0.92, 0.82), count=5),
+            paint.plain((0.52, 0.36, 0.22), seed=k, variation=0.3),
+        )
         deck = paint.polygon((0.74, 0.56, 0.36), _OVAL, seed=k)
         mast = length * 2.2
         parts: list[tuple[Shape, Placement, Texture]] = [
@@ -154,14 +195,18 @@ def _boats() -> list[Surface]:
             (Shape.CYLINDER, limb((-length * 0.3, 1.5, 0), (length * 0.8, 0.4, 0), 0.05), wood),
         ]
         if k in (1, 4):
-            sail = paint.polygon((0.9, 0.52, 0.28) if k == 1 else (0.97, 0.95, 0.9), ((0, 0), (0, 1), (0.97, 0.93), (0.6, 0.5)))
-            parts.append((Shape.SQUARE, rectangle((-length * 0.28, 1.6, 0), (length * 0.85, 0, 0.05), (0, mast * 0.75, 0)), sail))
+            sail = paint.polygon(
+                (0.9, 0.52, 0.28) if k == 1 else (0.97, 0.95, 0.9), ((0, 0), (0, 1), (0.97, 0.93), (0.6, 0.5))
+            )
+            parts.append(
+                (Shape.SQUARE, rectangle((-length * 0.28, 1.6, 0), (length * 0.85, 0, 0.05), (0, mast * 0.75, 0)), sail)
+            )
 
         def path(s: float, x: float = x, z: float = z, speed: float = speed, k: int = k) -> Vector:
             return x + speed * s, _WATER_HEIGHT + 0.03 * np.sin(2.1 * s + k), z
 
         def spin(s: float, turn: float = turn, k: int = k) -> float:
-            return turn + 0.02 * np.sin(1.3 * s + k)
+            return turn + 0.02 * float(np.sin(1.3 * s + k))
 
         surfaces += [Surface(shape, moving(place, path, spin), texture) for shape, place, texture in parts]
     for seed, x, z, w, d, amount in ((91, 3, 4, 30, 30, 0.35), (93, 3, 30, 70, 32, 0.5)):
@@ -212,17 +257,17 @@ def _things() -> list[Surface]:
 
 
 def _gulls() -> list[Surface]:
-    wing = paint.polygon((0.95, 0.95, 0.97), ((0.0, 0.75), (0.35, 0.15), (1.0, 0.45), (0.45, 0.5), (0.0, 1.0)))
+    feathers = paint.polygon((0.95, 0.95, 0.97), ((0.0, 0.75), (0.35, 0.15), (1.0, 0.45), (0.45, 0.5), (0.0, 1.0)))
     surfaces = []
     for k, (x, y, z) in enumerate(((3.5, 6.4, 19), (6.0, 7.6, 23), (9.5, 6.6, 27))):
-        for side in (-1, 1):
 
-            def frame(s: float, k: int = k, x: float = x, y: float = y, z: float = z, side: int = side) -> Frame:
-                flap = 0.15 + 0.6 * np.sin(2 * np.pi * (1.3 * s + 0.3 * k))
-                along = np.asarray([side * 0.8 * np.cos(flap), 0.8 * np.sin(flap), 0.0])
-                chord = np.asarray([0.15, 0.2, 0.35])
-                axes = np.stack([along, chord, np.cross(along, chord)], axis=1)
-                return Frame(axes, np.asarray([x - 1.8 * s, y + 0.3 * np.sin(1.5 * s + k), z - 0.5 * s]))
+        def body(s: float, x: float = x, y: float = y, z: float = z) -> Vector:
+            return x - 1.8 * s, y + 0.3 * float(np.sin(1.5 * s + z)), z - 0.5 * s
 
-            surfaces.append(Surface(Shape.SQUARE, frame, wing, lit=False))
+        def angle(s: float, k: int = k) -> float:
+            return 0.15 + 0.6 * float(np.sin(2 * np.pi * (1.3 * s + 0.3 * k)))
+
+        for span in (-0.8, 0.8):
+            place = wing(body, span, (0.15, 0.2, 0.35), angle)
+            surfaces.append(Surface(Shape.SQUARE, place, feathers, lit=False, casts_shadow=False))
     return surfaces

@@ -7,8 +7,19 @@ from functools import cache
 import numpy as np
 
 from vidstyle.evaluation import paint
-from vidstyle.evaluation.placement import Placement, ellipsoid, limb, look_at, moving, rectangle, still, upright
-from vidstyle.evaluation.scene import Camera, Frame, Light, Shape, Shot, Surface, Water
+from vidstyle.evaluation.placement import (
+    Placement,
+    Vector,
+    ellipsoid,
+    limb,
+    look_at,
+    moving,
+    rectangle,
+    still,
+    upright,
+    wing,
+)
+from vidstyle.evaluation.scene import Camera, Light, Shape, Shot, Surface, Water
 from vidstyle.evaluation.texture import Texture, fractal_noise, mix, smoothstep
 
 _HAZE = (0.96, 0.78, 0.62)
@@ -38,16 +49,20 @@ def _camera(seconds: float, width: int, height: int) -> Camera:
 
 
 def _far() -> list[Surface]:
-    def backdrop(texture: Texture, z: float, width: float, height: float, x: float = 0, y: float = 0) -> Surface:
-        return Surface(Shape.SQUARE, upright(x, y, z, width, height), texture, lit=False, casts_shadow=False)
+    def backdrop(texture: Texture, z: float, size: tuple[float, float], x: float = 0) -> Surface:
+        return Surface(Shape.SQUARE, upright(x, 0, z, *size), texture, lit=False, casts_shadow=False)
 
     clouds = ((0.62, 0.53, 0.6), (1.0, 0.86, 0.68))
     texture = paint.sky(
-        5, horizon=(1.0, 0.8, 0.56), middle=(0.78, 0.68, 0.7), zenith=(0.38, 0.52, 0.72), cloud=clouds, cover=0, sun=(0.6, 0.42)
+        5,
+        horizon=(1.0, 0.8, 0.56),
+        middle=(0.78, 0.68, 0.7),
+        zenith=(0.38, 0.52, 0.72),
+        cloud=clouds,
+        cover=0,
+        sun=(0.6, 0.42),
     )
-    sky = Surface(
-        Shape.SQUARE, moving(upright(0, -20, 4000, 6400, 3000), lambda s: (14 * s, 0, 0)), texture, lit=False
-    )
+    sky = Surface(Shape.SQUARE, moving(upright(0, -20, 4000, 6400, 3000), lambda s: (14 * s, 0, 0)), texture, lit=False)
     ranges = (
         (11, 2600, 3900, 1050, 5.0, (0.86, 0.74, 0.72), 0.5, 0.42, (0.42, 0.44, 0.36), 0.2),
         (21, 1500, 2300, 460, 6.0, (0.93, 0.77, 0.65), 0.34, 0.62, (0.36, 0.4, 0.26), 0.25),
@@ -56,22 +71,25 @@ def _far() -> list[Surface]:
     layers = [
         backdrop(
             paint.mountain(
-                seed, size_px=(2048, 448), cells=cells, haze=haze, haze_share=share, snow=snow, meadow=meadow, tree_line=trees
+                seed,
+                size_px=(2048, 448),
+                cells=cells,
+                haze=haze,
+                haze_share=share,
+                snow=snow,
+                meadow=meadow,
+                tree_line=trees,
             ),
             z,
-            width,
-            height,
+            (width, height),
         )
         for seed, z, width, height, cells, haze, share, snow, meadow, trees in ranges
     ]
     woods = [
         backdrop(
-            paint.conifers(
-                seed, size_px=(2048, 160), count=count, color=mixed, light=light, fill=0.14
-            ),
+            paint.conifers(seed, size_px=(2048, 160), count=count, color=mixed, light=light, fill=0.14),
             z,
-            width,
-            height,
+            (width, height),
             x,
         )
         for seed, z, width, height, x, count, mixed, light in (
@@ -84,10 +102,10 @@ def _far() -> list[Surface]:
 
 
 def _foreground() -> list[Surface]:
-    def strip(seed: int, x: float, z: float, width: float, height: float, flowers: tuple[float, float, float]) -> Surface:
+    def strip(seed: int, x: float, z: float, size: tuple[float, float], flowers: tuple[float, float, float]) -> Surface:
         colors = ((0.3, 0.36, 0.1), (0.85, 0.74, 0.3))
         texture = paint.grass(seed, size_px=(1536, 256), count=420, colors=colors, flowers=flowers, repeat=3)
-        return Surface(Shape.SQUARE, upright(x, 0.0, z, width, height), texture, lit=False)
+        return Surface(Shape.SQUARE, upright(x, 0.0, z, *size), texture, lit=False)
 
     shape = (768, 1536)
     shore = fractal_noise(shape, (8, 16), 51, num_octaves=6, gain=0.6)
@@ -100,11 +118,22 @@ def _foreground() -> list[Surface]:
     ground = Texture(mix(meadow, sand, edge), land)
     lawn = Surface(Shape.SQUARE, rectangle((-32, 0.06, 2), (64, 0, 0), (0, 0, 26)), ground)
     rocks = [
-        Surface(Shape.SPHERE, ellipsoid((x, 0.1, z), (r * 1.3, r * 0.75, r)), paint.plain((0.56, 0.5, 0.46), seed=k, variation=0.4))
-        for k, (x, z, r) in enumerate(((-4.5, 15, 0.9), (-3.2, 15.8, 0.5), (4.4, 17, 1.2), (6.1, 16.2, 0.55), (11.5, 14, 0.8)))
+        Surface(
+            Shape.SPHERE,
+            ellipsoid((x, 0.1, z), (r * 1.3, r * 0.75, r)),
+            paint.plain((0.56, 0.5, 0.46), seed=k, variation=0.4),
+        )
+        for k, (x, z, r) in enumerate(
+            ((-4.5, 15, 0.9), (-3.2, 15.8, 0.5), (4.4, 17, 1.2), (6.1, 16.2, 0.55), (11.5, 14, 0.8))
+        )
     ]
     glints = [
-        Surface(Shape.SQUARE, rectangle((x, 0.01, z), (w, 0, 0), (0, 0, d)), paint.ripples(seed, color, amount=amount), lit=False)
+        Surface(
+            Shape.SQUARE,
+            rectangle((x, 0.01, z), (w, 0, 0), (0, 0, d)),
+            paint.ripples(seed, color, amount=amount),
+            lit=False,
+        )
         for seed, x, z, w, d, amount, color in (
             (81, -40, 26, 90, 50, 0.25, (0.62, 0.6, 0.66)),
             (83, 2, 30, 34, 170, 0.75, (1.0, 0.86, 0.62)),
@@ -113,9 +142,9 @@ def _foreground() -> list[Surface]:
     ]
     return [
         *glints,
-        strip(61, 0, 6.0, 32, 1.5, (0.9, 0.42, 0.3)),
-        strip(62, 0, 7.6, 36, 1.6, (0.78, 0.5, 0.8)),
-        strip(63, 3, 10.0, 44, 1.5, (0.95, 0.85, 0.5)),
+        strip(61, 0, 6.0, (32, 1.5), (0.9, 0.42, 0.3)),
+        strip(62, 0, 7.6, (36, 1.6), (0.78, 0.5, 0.8)),
+        strip(63, 3, 10.0, (44, 1.5), (0.95, 0.85, 0.5)),
         *_tree(-5.6, 11.0, 1.0, 71),
         *_tree(10.5, 13.5, 1.15, 75),
         *rocks,
@@ -133,11 +162,16 @@ def _tree(x: float, z: float, scale: float, seed: int) -> list[Surface]:
     for k in range(20):
         angle, reach = 2.4 * k, np.sqrt((k + 0.5) / 20)
         size = scale * rng.uniform(2.0, 3.0)
-        center = (x + scale * 2.5 * reach * np.cos(angle), scale * (4.6 + 1.9 * reach * np.sin(angle) + rng.uniform(0, 0.5)))
+        center = (
+            x + scale * 2.5 * reach * np.cos(angle),
+            scale * (4.6 + 1.9 * reach * np.sin(angle) + rng.uniform(0, 0.5)),
+        )
         place = upright(*center, z + scale * rng.uniform(-1.2, 1.2), size, size * 0.85)
         crowns.append(Surface(Shape.SQUARE, place, clumps[k % 4], lit=False))
     wood = [
-        Surface(Shape.CYLINDER, limb((x + a * scale, b * scale, z + (c + 0.5) * scale), edge, radius * scale, scale), bark)
+        Surface(
+            Shape.CYLINDER, limb((x + a * scale, b * scale, z + (c + 0.5) * scale), edge, radius * scale, scale), bark
+        )
         for (a, b, c), edge, radius in limbs
     ]
     return [*wood, *crowns]
@@ -152,7 +186,7 @@ def _balloons() -> list[Surface]:
         envelope, basket = paint.stripes(*colors, 8, seed=3), paint.planks(9, (0.62, 0.42, 0.24))
         rope = paint.plain((0.3, 0.24, 0.2))
 
-        def path(s: float, x: float = x, y: float = y, z: float = z, speed: float = speed) -> tuple[float, float, float]:
+        def path(s: float, x: float = x, y: float = y, z: float = z, speed: float = speed) -> Vector:
             return x + speed * s, y + 0.8 * s, z
 
         def spin(s: float, speed: float = speed) -> float:
@@ -170,7 +204,7 @@ def _balloons() -> list[Surface]:
 
 
 def _boat() -> list[Surface]:
-    def path(s: float) -> tuple[float, float, float]:
+    def path(s: float) -> Vector:
         return 1.0 - 1.9 * s, 0.0, 62.0
 
     sail = paint.polygon((0.97, 0.93, 0.84), ((0.02, 1.0), (0.98, 0.97), (0.85, 0.5), (0.04, 0.0)), seed=1)
@@ -185,17 +219,19 @@ def _boat() -> list[Surface]:
 
 
 def _birds() -> list[Surface]:
-    wing = paint.polygon((0.2, 0.17, 0.2), ((0.0, 0.75), (0.35, 0.15), (1.0, 0.45), (0.45, 0.5), (0.0, 1.0)))
+    feathers = paint.polygon((0.2, 0.17, 0.2), ((0.0, 0.75), (0.35, 0.15), (1.0, 0.45), (0.45, 0.5), (0.0, 1.0)))
     surfaces = []
-    for k, (x, y, z) in enumerate(((-14, 15, 44), (-16.5, 16.2, 46), (-18.4, 15.2, 45), (-12.3, 17.4, 47), (-20.5, 17, 48))):
-        for side in (-1, 1):
+    for k, (x, y, z) in enumerate(
+        ((-14, 15, 44), (-16.5, 16.2, 46), (-18.4, 15.2, 45), (-12.3, 17.4, 47), (-20.5, 17, 48))
+    ):
 
-            def frame(s: float, k: int = k, x: float = x, y: float = y, z: float = z, side: int = side) -> Frame:
-                flap = 0.25 + 0.75 * np.sin(2 * np.pi * (1.9 * s + 0.23 * k))
-                along = np.asarray([side * 1.1 * np.cos(flap), 1.1 * np.sin(flap), 0.0])
-                chord = np.asarray([0.25, 0.35, 0.5])
-                axes = np.stack([along, chord, np.cross(along, chord)], axis=1)
-                return Frame(axes, np.asarray([x + 5.5 * s, y + 0.4 * s + 0.1 * np.sin(5 * s + k), z]))
+        def body(s: float, x: float = x, y: float = y, z: float = z) -> Vector:
+            return x + 5.5 * s, y + 0.4 * s + 0.1 * float(np.sin(5 * s + z)), z
 
-            surfaces.append(Surface(Shape.SQUARE, frame, wing, lit=False))
+        def angle(s: float, k: int = k) -> float:
+            return 0.25 + 0.75 * float(np.sin(2 * np.pi * (1.9 * s + 0.23 * k)))
+
+        for span in (-1.1, 1.1):
+            place = wing(body, span, (0.25, 0.35, 0.5), angle)
+            surfaces.append(Surface(Shape.SQUARE, place, feathers, lit=False))
     return surfaces

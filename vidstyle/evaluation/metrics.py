@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vidstyle.evaluation.synthetic import SyntheticSequence
+from vidstyle.imaging.pyramid import laplacian_bands
 from vidstyle.imaging.warp import backward_warp
 
 _LUMA = (0.2126, 0.7152, 0.0722)  # Rec. ITU-R BT.709
@@ -24,7 +25,7 @@ _EPSILON = 1e-10  # energy of a picture that is flat but for rounding
 def warping_error(current: Tensor, previous: Tensor, flow_backward: Tensor, valid: Tensor) -> float:
     """E_warp: mean over valid pixels and channels of |o_t - W o_{t-k}|², W being a bicubic backward warp.
 
-    The formula of Lai et al., "Learning Blind Video Temporal Consistency" (ECCV 2018), eq. 11-12, on [0, 1]. Bicubic,
+    The formula of Lai et al., "Learning Blind Video Temporal Consistency" (ECCV 2018), on [0, 1]. Bicubic,
     clamped to [0, 1], because a bilinear warp blurs and would charge sharp pictures for it.
 
     Args:
@@ -65,33 +66,29 @@ def gradient_ratio(steady: Tensor, per_frame: Tensor) -> float:
 
 
 def normalized_warping_error(current: Tensor, previous: Tensor, flow_backward: Tensor, valid: Tensor) -> float:
-    """nE = E_warp / mean |∇o_t|² over valid pixels: what is left of the advantage a blurred picture has.
+    """Warping error over gradient energy, nE = E_warp / mean |∇o_t|² over valid pixels.
 
-    Strong blur still gains about a third; look at ``band_energy_ratios`` as well. Arguments as ``warping_error``.
+    It takes from a blurred picture most of the advantage it has in E_warp, in squared pixels; strong blur still
+    gains about a third, so look at ``band_energy_ratios`` as well. Arguments as ``warping_error``.
     """
     error = warping_error(current, previous, flow_backward, valid)
     return error / (gradient_energy(current, valid) + _EPSILON)
 
 
 def band_energies(image: Tensor, num_levels: int = 4) -> tuple[float, ...]:
-    """Mean squares of the luma's Laplacian pyramid bands, finest first, the low-pass rest left out.
+    """Mean squares of the luma's Laplacian bands, finest first, the low-pass rest left out.
 
-    The pyramid of Burt and Adelson, "The Laplacian Pyramid as a Compact Image Code" (1983), with its 1 4 6 4 1 kernel.
+    The pyramid is that of ``vidstyle.imaging.pyramid`` (Burt and Adelson, 1983).
 
     Raises:
         ValueError: the picture has fewer than 2**num_levels pixels on a side.
     """
-    level = _luma(image)
-    if min(level.shape[-2:]) < 2**num_levels:
-        raise ValueError(f"{num_levels} bands need at least {2**num_levels} pixels a side, got {tuple(level.shape[-2:])}")
-    kernel = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0], device=level.device) / 16
-    energies = []
-    for _ in range(num_levels):
-        low = _separable(level, kernel)[..., ::2, ::2]
-        smooth = F.interpolate(low, size=tuple(level.shape[-2:]), mode="bilinear", align_corners=False)
-        energies.append(float((level - smooth).square().mean()))
-        level = low
-    return tuple(energies)
+    luma = _luma(image)
+    if min(luma.shape[-2:]) < 2**num_levels:
+        raise ValueError(
+            f"{num_levels} bands need at least {2**num_levels} pixels a side, got {tuple(luma.shape[-2:])}"
+        )
+    return tuple(float(band.square().mean()) for band in laplacian_bands(luma, num_levels))
 
 
 def band_energy_ratios(steady: Tensor, per_frame: Tensor, num_levels: int = 4) -> tuple[float, ...]:

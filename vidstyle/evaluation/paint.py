@@ -17,7 +17,14 @@ def plain(color: Color, *, seed: int = 0, variation: float = 0.08, size_px: int 
 
 
 def mountain(
-    seed: int, *, size_px: tuple[int, int], cells: float, haze: Color, haze_share: float, snow: float, meadow: Color,
+    seed: int,
+    *,
+    size_px: tuple[int, int],
+    cells: float,
+    haze: Color,
+    haze_share: float,
+    snow: float,
+    meadow: Color,
     tree_line: float = 0.25,
 ) -> Texture:
     """A mountain range seen from afar, lit low from the right, cut out along its crest.
@@ -46,7 +53,9 @@ def mountain(
     grain = fractal_noise((depth, width), (24, cells * 16), seed + 2, num_octaves=4)
     rock = mix((0.36, 0.31, 0.33), (0.55, 0.46, 0.42), grain)
     plants = mix(meadow, tuple(0.6 * c for c in meadow), smoothstep(0.45, 0.6, grain))
-    color = mix(plants, rock, smoothstep(tree_line, tree_line + 0.25, ground + 0.25 * (grain - 0.5) + 0.12 * (steep - 0.5)))
+    color = mix(
+        plants, rock, smoothstep(tree_line, tree_line + 0.25, ground + 0.25 * (grain - 0.5) + 0.12 * (steep - 0.5))
+    )
     color = mix(color, (0.95, 0.94, 0.97), smoothstep(snow, snow + 0.08, ground + 0.3 * (grain - 0.5) - 0.06 * steep))
     sunlit, shaded = np.asarray([1.28, 1.0, 0.76]), np.asarray([0.42, 0.44, 0.62])
     color = color * (shaded + (sunlit - shaded) * smoothstep(0.1, 0.85, bright)[..., None])
@@ -70,7 +79,9 @@ def _seen_from_front(color: Array, ground: Array) -> tuple[Array, Array]:
     return picture, cv2.GaussianBlur((~sky).astype(np.float32), (0, 0), 0.8)
 
 
-def conifers(seed: int, *, size_px: tuple[int, int], count: int, color: Color, light: Color, fill: float = 0.2) -> Texture:
+def conifers(
+    seed: int, *, size_px: tuple[int, int], count: int, color: Color, light: Color, fill: float = 0.2
+) -> Texture:
     """A row of conifers; ``fill`` is the height of the closed undergrowth between them."""
     rng = np.random.default_rng(seed)
     width, height = size_px
@@ -157,7 +168,7 @@ def facade(seed: int, color: Color, shutters: Color, *, floors: int, windows: in
     """A plastered house front with shuttered windows and a door."""
     rng = np.random.default_rng(seed)
     size = 512
-    y, x = np.mgrid[:size, :size].astype(np.float32) / size
+    y, _ = np.mgrid[:size, :size].astype(np.float32) / size
     grain = fractal_noise((size, size), (5, 5), seed, num_octaves=7, gain=0.6)
     drips = fractal_noise((size, size), (2, 40), seed + 1, num_octaves=3)
     picture = _tone(color, 0.8 + 0.4 * grain - 0.35 * smoothstep(0.5, 0.8, drips) * smoothstep(0.3, 0.9, y))
@@ -167,7 +178,7 @@ def facade(seed: int, color: Color, shutters: Color, *, floors: int, windows: in
     picture[: size // 40] = np.asarray([0.8, 0.76, 0.7]) * 0.9
     picture[-size // 14 :] = mix((0.5, 0.47, 0.45), (0.36, 0.33, 0.32), grain)[-size // 14 :]
 
-    def box(cx: float, cy: float, w: float, h: float, tone: Color) -> None:
+    def box(cx: float, cy: float, w: float, h: float, tone: tuple[float, ...]) -> None:
         low = (round((cx - w / 2) * size), round((cy - h / 2) * size))
         cv2.rectangle(picture, low, (round((cx + w / 2) * size), round((cy + h / 2) * size)), tone, -1, cv2.LINE_AA)
 
@@ -189,11 +200,19 @@ def facade(seed: int, color: Color, shutters: Color, *, floors: int, windows: in
                 for side in (-1, 1):
                     box(cx + side * broad * 0.87, cy, broad * 0.56, tall * 1.04, shutters)
                     for slat in range(6):
-                        box(cx + side * broad * 0.87, cy + tall * (slat - 2.5) * 0.16, broad * 0.46, tall * 0.05,
-                            tuple(0.7 * c for c in shutters))
+                        box(
+                            cx + side * broad * 0.87,
+                            cy + tall * (slat - 2.5) * 0.16,
+                            broad * 0.46,
+                            tall * 0.05,
+                            tuple(0.7 * c for c in shutters),
+                        )
             if floor and rng.uniform() < 0.4:
                 for _ in range(26):
-                    at = (round((cx + rng.normal(0, broad * 0.35)) * size), round((cy + tall * 0.48) * size + rng.normal(0, 4)))
+                    at = (
+                        round((cx + rng.normal(0, broad * 0.35)) * size),
+                        round((cy + tall * 0.48) * size + rng.normal(0, 4)),
+                    )
                     bloom = ((0.25, 0.42, 0.16), (0.85, 0.25, 0.3))[int(rng.uniform() < 0.4)]
                     cv2.circle(picture, at, int(rng.integers(2, 5)), bloom, -1, cv2.LINE_AA)
     return Texture(picture)
@@ -211,7 +230,15 @@ def roof_tiles(seed: int, *, repeat: tuple[float, float]) -> Texture:
     return Texture(color * (tones * (0.4 + 0.6 * curve) * (0.6 + 0.4 * np.mod(row, 1)))[..., None], repeat=repeat)
 
 
-def grass(seed: int, *, size_px: tuple[int, int], count: int, colors: tuple[Color, Color], flowers: Color | None, repeat: float) -> Texture:
+def grass(
+    seed: int,
+    *,
+    size_px: tuple[int, int],
+    count: int,
+    colors: tuple[Color, Color],
+    flowers: Color | None,
+    repeat: float,
+) -> Texture:
     """A strip of blades, some with flower heads."""
     rng = np.random.default_rng(seed)
     width, height = size_px
@@ -225,7 +252,7 @@ def grass(seed: int, *, size_px: tuple[int, int], count: int, colors: tuple[Colo
         color = tuple(float(a + (b - a) * share) for a, b in zip(*colors, strict=True))
         for i in range(8):
             thick = max(1, round(4 * (1 - i / 8)))
-            ends = [tuple(int(round(c * 16)) for c in points[j]) for j in (i, i + 1)]
+            ends = [tuple(round(c * 16) for c in points[j]) for j in (i, i + 1)]
             tone = tuple(c * (0.55 + 0.6 * i / 8) for c in color)
             cv2.line(picture, ends[0], ends[1], tone, thick, cv2.LINE_AA, 4)
             cv2.line(mask, ends[0], ends[1], 1.0, thick, cv2.LINE_AA, 4)
@@ -273,7 +300,9 @@ def stripes(first: Color, second: Color, count: int, *, seed: int = 0, bands: bo
     if bands:
         wave = y / 256 + 0.035 * np.abs(np.mod(x / 1024 * count * 2, 1) - 0.5)
         for low, color in ((0.36, (0.95, 0.86, 0.62)), (0.44, (0.16, 0.3, 0.46)), (0.52, (0.95, 0.86, 0.62))):
-            picture = mix(picture, color, smoothstep(low, low + 0.008, wave) * smoothstep(low + 0.05, low + 0.042, wave))
+            picture = mix(
+                picture, color, smoothstep(low, low + 0.008, wave) * smoothstep(low + 0.05, low + 0.042, wave)
+            )
     seams = 0.75 + 0.25 * smoothstep(0.0, 0.06, 0.5 - np.abs(around - 0.5))
     noise = fractal_noise((256, 1024), (8, 32), seed)
     return Texture(picture * (seams * (0.9 + 0.2 * noise))[..., None])

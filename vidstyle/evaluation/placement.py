@@ -44,13 +44,28 @@ def limb(foot: Vector, along: Vector, radius: float, scale: float = 1.0) -> Plac
     return still(np.stack([side, edge, over * radius / np.linalg.norm(over)], axis=1), foot)
 
 
-def moving(placement: Placement, path: Callable[[float], Vector], spin: Callable[[float], float] | None = None) -> Placement:
-    """Carry a placement along ``path`` (metres) while it turns about the vertical through its path by ``spin`` (radians)."""
+def moving(
+    placement: Placement, path: Callable[[float], Vector], spin: Callable[[float], float] | None = None
+) -> Placement:
+    """Carry a placement along ``path`` (metres), turned about the vertical by ``spin`` (radians) before."""
 
     def frame(seconds: float) -> Frame:
         base = placement(seconds)
         turn = about_vertical(spin(seconds)) if spin else np.eye(3)
         return Frame(turn @ base.axes, turn @ base.origin + np.asarray(path(seconds), np.float64))
+
+    return frame
+
+
+def wing(body: Callable[[float], Vector], span: float, chord: Vector, angle: Callable[[float], float]) -> Placement:
+    """A wing of a bird at ``body``: ``span`` metres to the right (negative: left), raised by ``angle`` (radians)."""
+
+    def frame(seconds: float) -> Frame:
+        raised = angle(seconds)
+        along = np.asarray([span * np.cos(raised), abs(span) * np.sin(raised), 0.0])
+        return Frame(
+            np.stack([along, np.asarray(chord), np.cross(along, chord)], axis=1), np.asarray(body(seconds), np.float64)
+        )
 
     return frame
 

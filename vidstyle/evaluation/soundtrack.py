@@ -37,7 +37,13 @@ def _lake(seconds: Array) -> Array:
         swell = np.clip(seconds / 1.2 - 0.25 * k, 0, 1) * (1 + 0.15 * np.sin(2 * np.pi * (0.7 + 0.13 * k) * seconds))
         tone = sum(np.sin(2 * np.pi * frequency * n * seconds + k) / n**2.2 for n in (1, 2, 3, 4))
         total += _pan(0.045 * swell * tone, np.full_like(seconds, -0.6 + 0.3 * k))
-    for start, pitch, side in ((0.7, 3100, 0.6), (0.95, 3400, 0.6), (1.9, 2700, -0.5), (2.08, 3000, -0.5), (2.25, 3300, -0.5)):
+    for start, pitch, side in (
+        (0.7, 3100, 0.6),
+        (0.95, 3400, 0.6),
+        (1.9, 2700, -0.5),
+        (2.08, 3000, -0.5),
+        (2.25, 3300, -0.5),
+    ):
         since = seconds - start
         shape = np.where(since > 0, np.clip(since / 0.01, 0, 1) * np.exp(-since / 0.05), 0)
         chirp = np.sin(2 * np.pi * (pitch * since - 900 * since**2))
@@ -51,7 +57,14 @@ def _harbour(seconds: Array, start: float) -> Array:
     total = water + 0.04 * np.stack([_noise(len(seconds), seed, 100, 600) for seed in (5, 6)])
     for k, (delay, frequency) in enumerate(((0.15, 392.0), (0.9, 493.88), (1.65, 329.63), (2.3, 440.0))):
         since = np.maximum(seconds - start - delay, 0)
-        partials = ((0.5, 0.5, 2.2), (1.0, 1.0, 1.6), (1.2, 0.45, 1.1), (1.5, 0.3, 0.9), (2.0, 0.5, 0.7), (2.67, 0.2, 0.4))
+        partials = (
+            (0.5, 0.5, 2.2),
+            (1.0, 1.0, 1.6),
+            (1.2, 0.45, 1.1),
+            (1.5, 0.3, 0.9),
+            (2.0, 0.5, 0.7),
+            (2.67, 0.2, 0.4),
+        )
         tone = sum(a * np.exp(-since / d) * np.sin(2 * np.pi * frequency * r * since) for r, a, d in partials)
         struck = np.clip(since / 0.004, 0, 1)
         total += _pan(0.13 * struck * tone, 0.45 - 0.35 * (seconds - start) + 0 * k)
@@ -62,7 +75,9 @@ def _noise(num_samples: int, seed: int, low_hz: float, high_hz: float) -> Array:
     """Noise of unit deviation, mostly between two frequencies."""
     spectrum = np.fft.rfft(np.random.default_rng(seed).standard_normal(num_samples))
     frequency = np.fft.rfftfreq(num_samples, 1 / SAMPLE_RATE) + 1e-6
-    shaped = np.fft.irfft(spectrum / np.sqrt((1 + (low_hz / frequency) ** 4) * (1 + (frequency / high_hz) ** 3)), num_samples)
+    shaped = np.fft.irfft(
+        spectrum / np.sqrt((1 + (low_hz / frequency) ** 4) * (1 + (frequency / high_hz) ** 3)), num_samples
+    )
     unit: Array = shaped / shaped.std()
     return unit
 

@@ -12,42 +12,45 @@ from torch import Tensor
 
 from vidstyle.evaluation.harbour import harbour_shot
 from vidstyle.evaluation.lake import lake_shot
-from vidstyle.evaluation.scene import Shot, Snapshot
+from vidstyle.evaluation.raycast import Snapshot
+from vidstyle.evaluation.scene import Shot
 from vidstyle.evaluation.texture import Array
 
 # Four samples a pixel on a rotated grid: no two share a row or a column, so near-level edges are smoothed best.
 _SAMPLES_PX = ((-0.125, -0.375), (0.375, -0.125), (0.125, 0.375), (-0.375, 0.125))
 _SAME_POINT = 1e-4  # relative depth below which two rays met the same point
+_EDGE_PX = 1e-6  # rounding must not put the picture's border outside it
 
 
 class SyntheticSequence(Protocol):
-    """Frames with exact motion between any two of them.
-
-    Attributes:
-        num_frames: how many frames there are.
-        size: (width, height) in pixels.
-        fps: frames per second.
-        cuts: indices of the frames that start a new shot, without frame 0.
-    """
+    """Frames with exact motion between any two of them."""
 
     @property
-    def num_frames(self) -> int: ...
+    def num_frames(self) -> int:
+        """How many frames there are."""
+        ...
 
     @property
-    def size(self) -> tuple[int, int]: ...
+    def size(self) -> tuple[int, int]:
+        """(width, height) in pixels."""
+        ...
 
     @property
-    def fps(self) -> Fraction: ...
+    def fps(self) -> Fraction:
+        """Frames per second."""
+        ...
 
     @property
-    def cuts(self) -> tuple[int, ...]: ...
+    def cuts(self) -> tuple[int, ...]:
+        """Indices of the frames that start a new shot, without frame 0."""
+        ...
 
     def frame(self, index: int) -> Tensor:
         """Frame ``index`` as (3, H, W) uint8 RGB."""
         ...
 
     def flow(self, source_index: int, target_index: int) -> tuple[Tensor, Tensor]:
-        """Exact motion: ``source(x)`` shows the surface point that ``target(x + flow(x))`` shows.
+        """Exact motion between two frames: ``source(x)`` and ``target(x + flow)`` show the same surface point.
 
         Returns:
             flow: (2, H, W) float32 (dx, dy) in pixels; zero where it is not valid.
@@ -109,7 +112,8 @@ class RenderedSequence:
         hits = source.look(centers)
         positions, depth = target.camera.project(target.place(hits))
         with np.errstate(invalid="ignore"):
-            valid = (depth > 0) & (positions >= 0).all(1) & (positions <= [width - 1, height - 1]).all(1)
+            inside = (positions >= -_EDGE_PX) & (positions <= np.asarray([width - 1, height - 1]) + _EDGE_PX)
+            valid = (depth > 0) & inside.all(1)
         reached = np.flatnonzero(valid)
         seen = target.look(positions[reached])
         valid[reached] = np.abs(seen.distance - depth[reached]) <= _SAME_POINT * depth[reached]

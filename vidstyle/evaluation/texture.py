@@ -80,7 +80,7 @@ class Texture:
 
     def __init__(self, color: Array, mask: Array | None = None, repeat: tuple[float, float] = (1, 1)) -> None:
         alpha = np.ones(color.shape[:2], np.float32) if mask is None else mask
-        picture = np.dstack([color, alpha]).astype(np.float32)
+        picture: Array = np.dstack([color, alpha]).astype(np.float32)
         self.has_mask = mask is not None
         self.repeat = repeat
         self.size_px = (color.shape[1], color.shape[0])

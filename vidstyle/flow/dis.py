@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Any, Final, Literal, get_args
 
 import numpy as np
@@ -10,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vidstyle.errors import VidstyleError
 from vidstyle.flow.grid import cell_size_px, checked_size, scaled_size
+from vidstyle.imaging.opencv import load_opencv
 from vidstyle.protocols import Motion
 
 Preset = Literal["ultrafast", "fast", "medium"]
@@ -51,7 +50,7 @@ class DisFlow:
             raise ValueError(f"scale must be in (0, 1], got {scale}")
         self.name = f"dis-{preset}"
         self._scale = scale
-        self._cv2 = _load_opencv()
+        self._cv2 = load_opencv()
         self._search = self._cv2.DISOpticalFlow_create(getattr(self._cv2, f"DISOPTICAL_FLOW_PRESET_{preset.upper()}"))
         self._frame_size: tuple[int, int] | None = None
         self._previous: NDArray[Any] | None = None
@@ -119,13 +118,3 @@ def luma8(frame: Tensor) -> Tensor:
     red, green, blue = frame.detach()[0].unbind(0)
     luma = torch.mul(red, _LUMA[0] * gain).add_(green, alpha=_LUMA[1] * gain).add_(blue, alpha=_LUMA[2] * gain)
     return luma.round_().clamp_(0, 255).to(torch.uint8, memory_format=torch.contiguous_format)
-
-
-def _load_opencv() -> Any:
-    # Loaded late: opencv-python links desktop libraries a server may lack, and only an estimate should trip over that.
-    try:
-        return import_module("cv2")
-    except ImportError as error:
-        raise VidstyleError(
-            f"OpenCV cannot be loaded ({error}); replace the package opencv-python by opencv-python-headless."
-        ) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -12,6 +11,7 @@ from torch import Tensor
 from torchvision.models.optical_flow import Raft_Large_Weights, Raft_Small_Weights, raft_large, raft_small
 
 from vidstyle.errors import CheckpointMismatchError, WeightsNotFoundError
+from vidstyle.weights import downloads
 from vidstyle.weights.files import load_tensors
 
 RaftModel = Literal["small", "large"]
@@ -31,7 +31,7 @@ def raft_weights_at_hand(model: RaftModel) -> Path | None:
     Returns:
         The file, or None where there is none whose checksum is right.
     """
-    return next((path for path, digest in _cached_files(model) if _is_intact(path, digest)), None)
+    return next((path for path, digest in _cached_files(model) if downloads.is_intact(path, digest)), None)
 
 
 def fetch_raft_weights(model: RaftModel) -> Path:
@@ -56,14 +56,7 @@ def download_checked(url: str, path: Path, digest: str) -> None:
     Raises:
         WeightsNotFoundError: the download failed or its checksum is wrong; nothing is left behind.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        torch.hub.download_url_to_file(url, str(path), hash_prefix=digest, progress=False)
-    except (OSError, RuntimeError) as error:  # URLError is an OSError; a wrong checksum is a RuntimeError
-        raise WeightsNotFoundError(
-            f"The RAFT weights could not be downloaded from {url} ({error}); "
-            "try again later or use --flow dis, which needs none."
-        ) from error
+    downloads.download_checked(url, path, digest, otherwise="use --flow dis, which needs none")
 
 
 def load_raft(model: RaftModel, path: Path) -> Any:
@@ -125,11 +118,5 @@ def _shapes(tensors: dict[str, Tensor]) -> dict[str, torch.Size]:
 def _cached_files(model: RaftModel) -> Iterator[tuple[Path, str]]:
     """(path in torch's cache, start of its SHA-256) of every weight file torchvision publishes for the model."""
     enum = _WEIGHTS[model]
-    folder = Path(torch.hub.get_dir()) / "checkpoints"
     for entry in dict.fromkeys([enum.DEFAULT, *enum]):
-        name = entry.url.rsplit("/", 1)[-1]  # NAME-0123abcd.pth, the naming torch.hub checks hashes by
-        yield folder / name, Path(name).stem.rsplit("-", 1)[-1]
-
-
-def _is_intact(path: Path, digest: str) -> bool:
-    return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest().startswith(digest)
+        yield downloads.cached_file(entry.url)

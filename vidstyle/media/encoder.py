@@ -27,6 +27,8 @@ _DEFAULT_OPTIONS = {
 }
 # QuickTime and Safari play HEVC under this tag only.
 _HEVC_ENCODERS = ("libx265", "hevc_nvenc")
+# These write the pixel shape into the picture's own header; PyAV has no way to put it into the container's.
+_PIXEL_SHAPE_ENCODERS = (*_HEVC_ENCODERS, "libx264", "h264_nvenc", "mpeg4", "mpeg2video")
 _MAX_THREADS = 8
 
 
@@ -64,7 +66,7 @@ class EncoderSettings:
         context.time_base = self.time_base
         context.sample_aspect_ratio = self.sample_aspect_ratio
         context.flags |= av.codec.context.Flags.frame_duration
-        context.thread_count = min(_MAX_THREADS, len(os.sched_getaffinity(0)))
+        context.thread_count = min(_MAX_THREADS, os.cpu_count() or 1)
         tag(context, self.color, rgb=is_rgb(self.pixel_format))
 
     def codec_tag(self, format_name: str) -> str | None:
@@ -109,6 +111,11 @@ def choose_encoder(
                 note(
                     f"The size {size[0]}x{size[1]} is odd: written as {candidate} to keep it exactly, which not every "
                     "player takes; an even --size plays everywhere."
+                )
+            if sample_aspect_ratio != 1 and encoder.name not in _PIXEL_SHAPE_ENCODERS:
+                note(
+                    f"{encoder.name} does not record that pixels are {float(sample_aspect_ratio):.3f} times as wide as "
+                    "high, players will show them square; use libx264 or libx265 to keep the shape."
                 )
             return settings
     what = ", ".join(f"{key}={value}" for key, value in all_options.items())
@@ -166,6 +173,9 @@ def _options(
         if name not in known:
             raise ConfigError(f"{codec} has no option {name!r}{_near(name, known)}.")
         options[name] = str(text)
+    if codec == "libx265":
+        # It writes its statistics to the terminal otherwise.
+        options["x265-params"] = ":".join(filter(None, ("log-level=error", options.get("x265-params"))))
     return options
 
 

@@ -86,16 +86,21 @@ def open_container(path: Path) -> InputContainer:
     except (PermissionError, av.error.PermissionError) as error:
         raise OpenError(f"{path} may not be read; check its permissions.", path) from error
     except av.FFmpegError as error:
-        why = reason(error)
-        if "moov atom not found" in why:
-            msg = f"{path} has no index (moov atom not found): it is truncated or was never finished; copy it again."
+        if _starts_like_video(path):
+            msg = f"{path} is truncated or was never finished: its index is missing; copy it again."
         else:
-            msg = f"{path} is not a video that can be read ({why}); name a video file, or copy it again."
+            msg = f"{path} is not a video that can be read ({reason(error)}); name a video file."
         raise OpenError(msg, path) from error
     if is_text(container.format.name):
         container.close()
         raise OpenError(f"{path} is a text file, not a video; name a video file.", path)
     return container
+
+
+def _starts_like_video(path: Path) -> bool:
+    with path.open("rb") as file:
+        head = file.read(12)
+    return head[4:8] == b"ftyp" or head.startswith((b"\x1aE\xdf\xa3", b"RIFF"))
 
 
 def main_video(container: InputContainer, path: Path) -> VideoStream:

@@ -64,7 +64,8 @@ def plan_streams(
         audio: ``drop`` leaves the sound out.
     """
     others = [s for s in streams if not s.is_main_video]
-    refusals = _copy_refusals(path, others, container) if others else {}
+    carried = [s for s in others if s.type in ("audio", "subtitle")]
+    refusals = _copy_refusals(path, carried, container) if carried else {}
     return [_plan(stream, refusals, container, audio) for stream in others]
 
 
@@ -101,13 +102,13 @@ def _plan(
 def _copy_refusals(path: Path, streams: list[StreamInfo], container: Container) -> dict[int, str | None]:
     """Why each audio and subtitle stream cannot be copied; None where it can."""
     with open_container(path) as source:
-        wanted = [source.streams[s.index] for s in streams if s.type in ("audio", "subtitle")]
+        wanted = [source.streams[s.index] for s in streams]
         packets: dict[int, list[AVPacket[Stream]]] = {stream.index: [] for stream in wanted}
         try:
             for number, packet in enumerate(source.demux(wanted)):
-                taken = packets[packet.stream_index]
-                if packet.size and len(taken) < _NUM_PROBE_PACKETS:
-                    taken.append(packet)
+                # A flushing packet (of no size) names the wrong stream.
+                if packet.size and len(packets[packet.stream_index]) < _NUM_PROBE_PACKETS:
+                    packets[packet.stream_index].append(packet)
                 if number > _NUM_PROBE_LIMIT or all(len(p) == _NUM_PROBE_PACKETS for p in packets.values()):
                     break
         except av.FFmpegError:

@@ -28,6 +28,7 @@ from vidstyle.media.transcode import AudioTranscoder, SubtitleTranscoder
 
 # The muxer's own, or no longer true of the new file.
 _FOREIGN_TAGS = ("major_brand", "minor_version", "compatible_brands", "encoder")
+_MAX_REORDERING_FRAMES = 1000
 _MAX_TIMESCALE = 10_000_000
 
 
@@ -123,6 +124,7 @@ class VideoWriter:
         self._copies: dict[int, tuple[Stream, PacketClock]] = {}
         self._transcoders: dict[int, AudioTranscoder | SubtitleTranscoder] = {}
         self._last_pts: int | None = None
+        self._max_delay = to_ticks(_MAX_REORDERING_FRAMES / settings.rate, settings.time_base)
         self._part: Path | None = _part_of(path)
         self._output: OutputContainer | None = None
         try:
@@ -213,7 +215,7 @@ class VideoWriter:
             frame.duration = max(1, to_ticks(item.duration * item.time_base, frame.time_base))
         self._last_pts = frame.pts
         with encode_errors(self.path):
-            self._mux(self._video.encode(frame))
+            self._mux_video(self._video.encode(frame))
         self.num_frames += 1
 
     def _write_packet(self, item: Packet) -> None:
@@ -231,6 +233,13 @@ class VideoWriter:
         if self._output is not None:
             self._output.mux(packets)
 
+    def _mux_video(self, packets: list[AVPacket[Stream]]) -> None:
+        for packet in packets:
+            # x265 gives uninitialised decode times to a clip shorter than its reordering delay.
+            if packet.pts is not None and packet.dts is not None and abs(packet.pts - packet.dts) > self._max_delay:
+                packet.dts = packet.pts
+        self._mux(packets)
+
     def commit(self) -> None:
         """Flush, close, and move the result to its name.
 
@@ -243,7 +252,7 @@ class VideoWriter:
             if self.num_frames == 0:
                 raise EncodeError(f"No frame was written to {self.path}; render a range that has frames.", self.path)
             with encode_errors(self.path):
-                self._mux(self._video.encode(None))
+                self._mux_video(self._video.encode(None))
                 for transcoder in self._transcoders.values():
                     self._mux(transcoder.feed(None))
                 self._output.close()

@@ -114,6 +114,12 @@ class Painter:
         Raises:
             DeviceError: the device is out of memory even for one frame.
         """
+        try:
+            return self._paint(frames)
+        except torch.OutOfMemoryError as error:
+            raise self._too_small() from error
+
+    def _paint(self, frames: Sequence[VideoFrame]) -> list[PaintedFrame]:
         with self.clock.stage("upload"):
             content = self._upload(frames)
         with self.clock.stage("stylize"):
@@ -157,12 +163,13 @@ class Painter:
 
     def _halve_batch(self, error: Exception) -> None:
         if self.batch_size == 1:
-            raise DeviceError(
-                f"{self.device} has too little memory for one frame of this size; render smaller with --size."
-            ) from error
+            raise self._too_small() from error
         self.batch_size //= 2
         self.fallbacks.append(f"{self.device} ran out of memory: batches halved to {self.batch_size}")
         torch.cuda.empty_cache()
+
+    def _too_small(self) -> DeviceError:
+        return DeviceError(f"{self.device} has too little memory for frames of this size; render smaller with --size.")
 
     def _steady(self, content: Tensor, stylized: Tensor, starts_shot: bool) -> Tensor:
         if self.temporal is None or self.flow is None:

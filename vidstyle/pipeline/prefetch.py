@@ -1,4 +1,4 @@
-"""Threads at both ends of the pipeline: one pulls from a source, one pushes into a sink, each behind a bounded queue."""
+"""Threads at both ends of the pipeline: one pulls from a source, one pushes into a sink, behind bounded queues."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class _End:
 
 
 class Prefetcher(Generic[T]):
-    """Iterate over ``items`` on a thread of its own, at most ``depth`` ahead.
+    """Iterate over ``items`` on a thread of its own, at most ``depth`` ahead and one in hand.
 
     Use as a context manager: leaving it, for whatever reason, stops the thread and joins it. An error raised by
     ``items`` is raised again where the prefetcher is iterated, after everything before it.

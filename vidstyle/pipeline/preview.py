@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
 
+from vidstyle.errors import OpenError
 from vidstyle.frames import VideoFrame
 from vidstyle.pipeline.painter import PaintedFrame, Painter
 from vidstyle.protocols import MediaSource
@@ -23,10 +24,12 @@ class PreviewFrame:
     Attributes:
         painted: the frame shown at the moment asked for, painted and steadied.
         num_warmup_frames: frames of the same shot before it that the filter saw.
+        saw_cut: those are all there are, back to the cut.
     """
 
     painted: PaintedFrame
     num_warmup_frames: int
+    saw_cut: bool
 
 
 def preview_frame(
@@ -50,9 +53,14 @@ def preview_frame(
     window = Fraction(num_warmup_frames + 2) / rate
     while True:
         start_seconds = max(float(Fraction(at_seconds) - window), 0.0)
-        found = _paint_until(open_from, make_painter(), start_seconds, at_seconds)
+        try:
+            found = _paint_until(open_from, make_painter(), start_seconds, at_seconds)
+        except OpenError:  # no frame starts within the window; one before it may still be showing
+            if start_seconds == 0.0:
+                raise
+            found = None
         # In a clip of variable rate the window may have held too few frames, or none.
-        enough = found is not None and (found.num_warmup_frames >= num_warmup_frames or found.painted.starts_shot)
+        enough = found is not None and (found.num_warmup_frames >= num_warmup_frames or found.saw_cut)
         if enough or start_seconds == 0.0:
             return found
         window *= 2
@@ -62,17 +70,18 @@ def _paint_until(open_from: OpenFrom, painter: Painter, start_seconds: float, at
     with open_from(start_seconds) as source:
         frames = (item for item in source if isinstance(item, VideoFrame))
         last: PaintedFrame | None = None
-        num_in_shot = 0
-        passed = False
+        num_before = 0
+        saw_cut = passed = False
         while not passed and (batch := list(islice(frames, painter.batch_size))):
             wanted = [frame for frame in batch if frame.seconds <= at_seconds]
             passed = len(wanted) < len(batch)
             for painted in painter.paint(wanted) if wanted else ():
-                num_in_shot = 0 if painted.starts_shot else num_in_shot + 1
+                saw_cut = saw_cut or painted.starts_shot
+                num_before = 0 if painted.starts_shot or last is None else num_before + 1
                 last = painted
         if last is None or not (passed or at_seconds < _end_of(last.source, source)):
             return None
-        return PreviewFrame(last, max(num_in_shot - 1, 0))
+        return PreviewFrame(last, num_before, saw_cut)
 
 
 def _end_of(frame: VideoFrame, source: MediaSource) -> Fraction:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -39,7 +40,7 @@ class AdaInDecoder(nn.Module):
             x = F.interpolate(F.relu(narrow(x)), scale_factor=2, mode="nearest")
             x = F.relu(refine(x))
         rgb: Tensor = self.to_rgb(x)
-        return rgb.float().clamp(0.0, 1.0)
+        return torch.clamp(rgb.float(), 0.0, 1.0)
 
 
 class AdaInNet(nn.Module):
@@ -59,7 +60,8 @@ class AdaInNet(nn.Module):
 
     def encode(self, image: Tensor) -> Tensor:
         """(N, 3, H, W) in [0, 1] to features (N, C, H / s, W / s)."""
-        return self.encoder(image, (self.layer,))[self.layer]
+        features: dict[str, Tensor] = self.encoder(image, (self.layer,))
+        return features[self.layer]
 
     def forward(self, content: Tensor, style_mean: Tensor, style_deviation: Tensor, alpha: float = 1.0) -> Tensor:
         """Paint (N, 3, H, W) in [0, 1], sides multiples of ``multiple_of``; α mixes in feature space (eq. 14)."""
@@ -120,14 +122,14 @@ class AdaInStylizer:
 
     def to(self, device: str, dtype: torch.dtype) -> AdaInStylizer:
         """Move and cast the network; statistics stay float32; returns itself."""
-        self.net.to(device=device, dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.net.to(device, dtype).to(memory_format=torch.channels_last)
         self._mean, self._deviation = self._mean.to(device), self._deviation.to(device)
         return self
 
 
 def save_adain(path: Path, net: AdaInNet, card: StyleCard) -> None:
     """Write an AdaIN model as fp16 safetensors; whole or not at all."""
-    metadata = {"format": "vidstyle-1", "architecture": "adain", "name": card.name, "title": card.title, "source": card.source}
+    metadata = {"format": "vidstyle-1", "architecture": "adain", **asdict(card)}
     tensors = {f"encoder.conv0.{key}": value for key, value in net.encoder.color.state_dict().items()}
     tensors |= {f"encoder.{key}": value for key, value in net.encoder.layers.state_dict().items()}
     tensors |= {f"decoder.{key}": value for key, value in net.decoder.state_dict().items()}
@@ -144,16 +146,17 @@ def load_adain(path: Path) -> AdaInNet:
     """
     tensors, _ = load_tensors(path)
     if "decoder.to_rgb.weight" not in tensors or "encoder.conv0.weight" not in tensors:
-        raise CheckpointMismatchError(f"{path} is not an AdaIN model; a painting as style needs one, see 'vidstyle styles'.")
+        raise CheckpointMismatchError(f"{path} is not an AdaIN model; name one with --adain-model.")
     tensors = {key: value.float() for key, value in tensors.items()}
-    encoder = encoder_from_tensors(
-        {key.removeprefix("encoder."): value for key, value in tensors.items() if key.startswith("encoder.")}, str(path)
-    )
-    decoder_tensors = {key.removeprefix("decoder."): value for key, value in tensors.items() if key.startswith("decoder.")}
+    encoder = encoder_from_tensors(_under("encoder.", tensors), str(path))
     last_of_stage = {name[4]: encoder.num_channels(name) for name in encoder.layer_names}
     decoder = AdaInDecoder(tuple(last_of_stage[stage] for stage in sorted(last_of_stage)))
-    load_into(decoder, decoder_tensors, path)
+    load_into(decoder, _under("decoder.", tensors), path)
     return AdaInNet(encoder, decoder)
+
+
+def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
 
 
 def _conv3(num_in: int, num_out: int) -> nn.Conv2d:

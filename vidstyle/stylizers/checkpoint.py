@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +15,7 @@ from vidstyle.stylizers.feedforward import BlurPoolNet, JohnsonNet
 from vidstyle.weights.files import load_tensors, save_tensors
 
 _FORMAT = "vidstyle-1"
+_MIN_WIDTH, _MAX_WIDTH, _MAX_BLOCKS = 4, 1024, 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class FeedforwardStylizer:
 
     def to(self, device: str, dtype: torch.dtype) -> FeedforwardStylizer:
         """Move and cast the network; returns itself."""
-        self.net.to(device=device, dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.net.to(device, dtype).to(memory_format=torch.channels_last)
         return self
 
 
@@ -65,8 +65,8 @@ class IdentityStylizer:
     multiple_of = 1
 
     def __call__(self, content: Tensor) -> Tensor:
-        """The content itself."""
-        return content
+        """The content itself, in float32."""
+        return content.float()
 
     def to(self, device: str, dtype: torch.dtype) -> IdentityStylizer:  # noqa: ARG002  # the protocol's signature
         """Nothing to move; returns itself."""
@@ -95,10 +95,12 @@ def read_card(path: Path) -> StyleCard:
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
             header = json.loads(file.read(min(length, 1 << 20)))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UnsupportedCheckpointError(f"{path} is not a readable style file; get it again.") from error
-    metadata: dict[str, Any] = header.get("__metadata__", {}) if isinstance(header, dict) else {}
-    return StyleCard(metadata.get("name", path.stem), metadata.get("title", ""), metadata.get("source", ""))
+    metadata = header.get("__metadata__") if isinstance(header, dict) else None
+    if not isinstance(metadata, dict) or metadata.get("format") != _FORMAT:
+        raise UnsupportedCheckpointError(f"{path} is not a style file of vidstyle; it does not say what it is.")
+    return StyleCard(*(str(metadata.get(key, "")) for key in ("name", "title", "source")))
 
 
 def load_feedforward(path: Path) -> FeedforwardStylizer:
@@ -119,10 +121,10 @@ def load_feedforward(path: Path) -> FeedforwardStylizer:
     tensors = {key: value.float() for key, value in tensors.items() if ".running_" not in key}
     net: BlurPoolNet | JohnsonNet
     if "deconv3.conv2d.weight" in tensors and "conv1.conv2d.weight" in tensors:
-        net = JohnsonNet(tensors["conv1.conv2d.weight"].shape[0])
+        net = JohnsonNet(_width(tensors["conv1.conv2d.weight"], path))
     elif "to_rgb.weight" in tensors and "widen.weight" in tensors:
         blocks = {key.split(".")[1] for key in tensors if key.startswith("trunk.")}
-        net = BlurPoolNet(tensors["widen.weight"].shape[0], len(blocks))
+        net = BlurPoolNet(_width(tensors["widen.weight"], path), min(len(blocks), _MAX_BLOCKS))
     else:
         found = metadata.get("architecture") or ", ".join(sorted(tensors)[:3])
         raise CheckpointMismatchError(
@@ -131,6 +133,16 @@ def load_feedforward(path: Path) -> FeedforwardStylizer:
         )
     load_into(net, tensors, path)
     return FeedforwardStylizer(metadata.get("name") or path.stem, net)
+
+
+def _width(weight: Tensor, path: Path) -> int:
+    """Output channels of a convolution; a file must not make us build a network that fills the memory."""
+    width = weight.shape[0] if weight.ndim == 4 else 0
+    if not _MIN_WIDTH <= width <= _MAX_WIDTH:
+        raise CheckpointMismatchError(
+            f"{path} holds a network of an unlikely width; it was made for another architecture."
+        )
+    return width
 
 
 def load_into(net: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -69,7 +71,8 @@ class VggEncoder(nn.Module):
 
 
 def _convolution(weight: Tensor, bias: Tensor) -> nn.Conv2d:
-    layer = nn.Conv2d(weight.shape[1], weight.shape[0], weight.shape[2], bias=True)
+    # Initial values would be thrown away, and drawing them would advance the global seed.
+    layer = nn.Conv2d(weight.shape[1], weight.shape[0], weight.shape[2], device="meta")
     layer.weight = nn.Parameter(weight.float().clone(), requires_grad=False)
     layer.bias = nn.Parameter(bias.float().clone(), requires_grad=False)
     return layer
@@ -101,43 +104,51 @@ def encoder_from_tensors(tensors: Mapping[str, Tensor], source: str) -> VggEncod
     Raises:
         CheckpointMismatchError: the tensors are not a VGG's; ``source`` names them.
     """
+    if any(key.endswith(".running_mean") for key in tensors):
+        raise CheckpointMismatchError(f"{source} is a VGG with batch normalisation; use one without, such as vgg19.")
     if "conv0.weight" in tensors:
-        color = (tensors["conv0.weight"], tensors["conv0.bias"])
-        convolutions = _named(tensors)
+        convolutions = {name: _pair(tensors, name, source) for name in _names(_VGG19) if f"{name}.weight" in tensors}
+        color = _pair(tensors, "conv0", source)
     elif "features.0.weight" in tensors:
+        convolutions = _numbered(tensors, "features.", source)
         color = _imagenet_normalisation()
-        convolutions = _numbered(tensors, "features.")
-    elif "0.weight" in tensors and tensors["0.weight"].shape[-1] == 1:
-        color = (tensors["0.weight"], tensors["0.bias"])
-        convolutions = _numbered({key: value for key, value in tensors.items() if not key.startswith("0.")}, "")
+    elif "0.weight" in tensors and tensors["0.weight"].shape[2:] == (1, 1):
+        convolutions = _numbered({key: value for key, value in tensors.items() if key[:2] != "0."}, "", source)
+        color = _pair(tensors, "0", source)
     else:
         raise CheckpointMismatchError(f"{source} is not a VGG encoder; use torchvision's VGG-19 or VGG-16 state_dict.")
     channels = 3
-    for name, (weight, bias) in convolutions.items():
-        if weight.ndim != 4 or weight.shape[1] != channels or weight.shape[0] != bias.shape[0]:
+    for name, (weight, bias) in {"conv0": color, **convolutions}.items():
+        size = 1 if name == "conv0" else 3
+        if weight.shape[1:] != (channels, size, size) or bias.shape != weight.shape[:1]:
             raise CheckpointMismatchError(f"{source}: layer {name} has shape {tuple(weight.shape)}, not a VGG's.")
         channels = weight.shape[0]
+    if not convolutions:
+        raise CheckpointMismatchError(f"{source} holds no convolution of a VGG; use a whole encoder.")
     return VggEncoder(convolutions, color).eval()
 
 
-def _named(tensors: Mapping[str, Tensor]) -> dict[str, tuple[Tensor, Tensor]]:
-    names = [name for stage in _VGG19 for name in stage.split() if f"{name}.weight" in tensors]
-    return {name: (tensors[f"{name}.weight"], tensors[f"{name}.bias"]) for name in names}
+def _names(stages: tuple[str, ...]) -> list[str]:
+    return [name for stage in stages for name in stage.split()]
 
 
-def _numbered(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, tuple[Tensor, Tensor]]:
-    numbers = sorted(
-        int(key[len(prefix) : -len(".weight")])
-        for key, value in tensors.items()
-        if key.startswith(prefix) and key.endswith(".weight") and value.ndim == 4
-    )
-    # VGG-16 and VGG-19 differ first at the layer after conv33: 256 channels again, or 512 already.
-    deep = len(numbers) > 7 and tensors[f"{prefix}{numbers[7]}.weight"].shape[0] != 256
-    names = [name for stage in (_VGG16 if deep else _VGG19) for name in stage.split()]
-    return {
-        name: (tensors[f"{prefix}{number}.weight"], tensors[f"{prefix}{number}.bias"])
-        for name, number in zip(names, numbers, strict=False)
-    }
+def _pair(tensors: Mapping[str, Tensor], layer: str, source: str) -> tuple[Tensor, Tensor]:
+    try:
+        return tensors[f"{layer}.weight"], tensors[f"{layer}.bias"]
+    except KeyError as error:
+        raise CheckpointMismatchError(f"{source} lacks {error}; it is not a whole VGG.") from error
+
+
+def _numbered(tensors: Mapping[str, Tensor], prefix: str, source: str) -> dict[str, tuple[Tensor, Tensor]]:
+    pattern = re.compile(re.escape(prefix) + r"(\d+)\.(weight|bias)")
+    found = {key: pattern.fullmatch(key) for key in tensors if key.startswith(prefix)}
+    if foreign := [key for key, match in found.items() if match is None]:
+        raise CheckpointMismatchError(f"{source} has a tensor {foreign[0]}, which no VGG has; use a VGG.")
+    numbers = sorted({int(match[1]) for match in found.values() if match})
+    # VGG-19 has a conv34 where VGG-16 pools, and a pooling layer takes a number of its own.
+    gaps = [after - before for before, after in pairwise(numbers[:8])]
+    names = _names(_VGG16 if len(gaps) == 7 and gaps[6] > gaps[0] else _VGG19)
+    return {name: _pair(tensors, f"{prefix}{number}", source) for name, number in zip(names, numbers, strict=False)}
 
 
 def _imagenet_normalisation() -> tuple[Tensor, Tensor]:

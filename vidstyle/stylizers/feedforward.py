@@ -158,7 +158,8 @@ class JohnsonNet(nn.Module):
             y = block(y)
         y = F.relu(self.in4(self.deconv1(y)))
         y = F.relu(self.in5(self.deconv2(y)))
-        return (self.deconv3(y).float() / 255.0).clamp(0.0, 1.0)
+        rgb: Tensor = self.deconv3(y)
+        return torch.clamp(rgb.float() / 255.0, 0.0, 1.0)
 
 
 def _conv(num_in: int, num_out: int, size: int) -> nn.Conv2d:

@@ -24,17 +24,18 @@ _ENERGY_FLOOR = 1e-6
 class FilterState:
     """What the filter remembers of the frame before: (1, 3, H, W) float32 each."""
 
-    output: Tensor
+    blended: Tensor
     content: Tensor
 
 
 class ConsistencyFilter:
-    """Recursive warp-and-blend with energy matching.
+    """Recursive warp-and-blend, with energy matching on the way out.
 
-    o_t = match(s_t + β M (W o_{t−1} − s_t), s_t): the closed-form minimiser of the temporal consistency loss
-    (``vidstyle.temporal.consistency``), followed by a gain on the two finest Laplacian bands that restores the local
-    energy of the per-frame stylization. Without the gain, repeated resampling and the averaging of uncorrelated
-    strokes turn texture into blur.
+    x_t = s_t + β M (W x_{t−1} − s_t), the closed-form minimiser of the temporal consistency loss
+    (``vidstyle.temporal.consistency``), is what the filter remembers; o_t = match(x_t, s_t) is what it shows: a gain on
+    the two finest Laplacian bands restores the local energy of the per-frame stylization, which repeated resampling and
+    the averaging of uncorrelated strokes take away. The gain stays outside the recursion: inside, it makes up for the
+    fading of the past, and a wrong stroke would never leave.
 
     Args:
         consistency: 0 (each frame on its own) to 1 (steadiest).
@@ -61,17 +62,17 @@ class ConsistencyFilter:
         """
         if self.beta == 0.0:
             return stylized, None
-        output = stylized
+        blended = output = stylized
         if motion is not None and state is not None:
             size = (stylized.shape[-2], stylized.shape[-1])
             flow = resize_flow(motion.flow_backward, size)
-            warped = backward_warp(state.output, flow).clamp_(0.0, 1.0)
+            warped = backward_warp(state.blended, flow).clamp_(0.0, 1.0)
             occluded = occlusion_mask(motion.flow_backward, motion.flow_forward, size)
             validity = enlarge(soft_validity(occluded), size)
             validity = validity * self._photometric_trust(content, backward_warp(state.content, flow, "bilinear"))
             blended = consistent_blend(stylized, warped, validity, self.beta)
             output = match_band_energy(blended, stylized).clamp_(0.0, 1.0)
-        return output, FilterState(output, content)
+        return output, FilterState(blended, content)
 
     def _photometric_trust(self, content: Tensor, warped: Tensor) -> Tensor:
         """exp(−α max(|I_t − W I_{t−1}|² − noise, 0)) as (1, 1, H, W), with the frame's own median as its noise."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from importlib import import_module
 
-import cv2
 import numpy as np
-from scenedetect import FrameTimecode
-from scenedetect.detectors import ContentDetector
 from torch import Tensor
+
+from vidstyle.imaging.opencv import load_opencv
 
 #: Width frames are reduced to: a cut shows at any size, and the detector works per pixel.
 _WIDTH_PX = 160
@@ -20,11 +20,17 @@ class CutDetector:
     Args:
         rate: frames per second, which the detector needs for its time codes.
         threshold: of the HSV content change; PySceneDetect's own default.
+
+    Raises:
+        VidstyleError: OpenCV cannot be loaded.
     """
 
     def __init__(self, rate: Fraction, threshold: float = 27.0) -> None:
+        self._cv2 = load_opencv()  # first, because PySceneDetect would fail on it without saying what to do
+        scenedetect = import_module("scenedetect")
         # min_scene_len=0: a filter that merges short shots would report a cut late, after ghosts were made.
-        self._detector = ContentDetector(threshold=threshold, min_scene_len=0)
+        self._detector = scenedetect.ContentDetector(threshold=threshold, min_scene_len=0)
+        self._timecode = scenedetect.FrameTimecode
         self._rate = float(rate)
         self._index = 0
 
@@ -33,7 +39,7 @@ class CutDetector:
         picture = frame.permute(1, 2, 0).numpy()
         height, width = picture.shape[:2]
         size = (min(width, _WIDTH_PX), max(round(height * min(1.0, _WIDTH_PX / width)), 1))
-        small = np.ascontiguousarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA)[..., ::-1])
-        cuts = self._detector.process_frame(FrameTimecode(self._index, self._rate), small)
+        small = np.ascontiguousarray(self._cv2.resize(picture, size, interpolation=self._cv2.INTER_AREA)[..., ::-1])
+        cuts = self._detector.process_frame(self._timecode(self._index, self._rate), small)
         self._index += 1
         return bool(cuts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -10,6 +11,8 @@ from torch import Tensor
 
 from vidstyle.errors import ConfigError
 from vidstyle.media.stills import is_still, read_style_image
+
+_Item = TypeVar("_Item")
 
 
 class ContentCrops:
@@ -21,13 +24,18 @@ class ContentCrops:
         folder: searched recursively for pictures.
         crop_px: side of a crop.
         max_side_px: pictures are kept at no more than this on their longer side.
+        max_pictures: a larger folder is thinned evenly to this many; at 640 px a thousand take about 1 GB.
 
     Raises:
-        ConfigError: no picture large enough is in ``folder``.
+        ConfigError: there is no such folder, or no picture large enough in it.
+        MediaError: a picture cannot be read.
     """
 
-    def __init__(self, folder: Path, crop_px: int, max_side_px: int = 640) -> None:
-        paths = sorted(path for path in folder.rglob("*") if is_still(path))
+    def __init__(self, folder: Path, crop_px: int, max_side_px: int = 640, max_pictures: int = 1000) -> None:
+        if not folder.is_dir():
+            raise ConfigError(f"There is no folder {folder}; name one with photos to train on.")
+        found = sorted(path for path in folder.rglob("*") if is_still(path) and path.is_file())
+        paths = _spread(found, max_pictures)
         pictures = [(read_style_image(path, max_side_px) * 255).round().byte() for path in paths]
         self._pictures = [picture for picture in pictures if min(picture.shape[-2:]) >= crop_px]
         if not self._pictures:
@@ -37,11 +45,18 @@ class ContentCrops:
     def __len__(self) -> int:
         return len(self._pictures)
 
+    def samples(self, num: int) -> list[Tensor]:
+        """Up to ``num`` of the pictures, evenly spread over the folder: (3, H, W) uint8 RGB each."""
+        return _spread(self._pictures, num)
+
     def batch(self, num: int, generator: torch.Generator, smooth_share: float = 0.1) -> Tensor:
         """(num, 3, crop, crop) float32 RGB in [0, 1]."""
-        return torch.stack([
-            self._smooth(generator) if _uniform(generator) < smooth_share else self._crop(generator) for _ in range(num)
-        ])
+        return torch.stack(
+            [
+                self._smooth(generator) if _uniform(generator) < smooth_share else self._crop(generator)
+                for _ in range(num)
+            ]
+        )
 
     def _crop(self, generator: torch.Generator) -> Tensor:
         picture = self._pictures[_integer(0, len(self._pictures), generator)]
@@ -56,6 +71,10 @@ class ContentCrops:
         corners = torch.rand(1, 3, 1, 1, generator=generator) + 0.2 * torch.randn(1, 3, 2, 2, generator=generator)
         gradient = F.interpolate(corners, size=(self._crop_px, self._crop_px), mode="bilinear", align_corners=True)[0]
         return (gradient + torch.randn(gradient.shape, generator=generator) * 0.004).clamp(0.0, 1.0)
+
+
+def _spread(items: list[_Item], num: int) -> list[_Item]:
+    return [items[i * len(items) // num] for i in range(num)] if len(items) > num else items
 
 
 def _uniform(generator: torch.Generator) -> float:

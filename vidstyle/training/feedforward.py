@@ -5,18 +5,20 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from vidstyle.errors import CheckpointMismatchError, ConfigError
+from vidstyle.errors import CheckpointMismatchError, ConfigError, DeviceError
 from vidstyle.stylizers.checkpoint import StyleCard, save_feedforward
 from vidstyle.stylizers.encoder import VggEncoder
 from vidstyle.stylizers.feedforward import BlurPoolNet
+from vidstyle.training.checkpoints import read_checkpoint, write_checkpoint
 from vidstyle.training.dataset import ContentCrops
 from vidstyle.training.losses import (
     CONTENT_LAYERS,
@@ -28,57 +30,12 @@ from vidstyle.training.losses import (
     total_variation,
 )
 from vidstyle.training.motion import moved_view, random_flow, stability_loss
+from vidstyle.training.settings import LossWeights, TrainingSettings
 
+__all__ = ["FeedforwardTrainer", "LossWeights", "StepReport", "TrainingSettings"]
 
-@dataclass(frozen=True, slots=True)
-class LossWeights:
-    """How much each loss counts."""
-
-    content: float = 1.0
-    style: float = 1.5
-    total_variation: float = 0.05
-    temporal: float = 4.0
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingSettings:
-    """What a training run does; the defaults make the shipped styles.
-
-    Attributes:
-        steps: optimiser steps.
-        minutes: wall-clock limit; the learning rate's cosine ends at whichever of ``steps`` and ``minutes`` is first.
-        batch_size: crops a step.
-        crop_px: side of a crop.
-        style_size_px: short side the painting is brought to; larger gives larger strokes.
-        learning_rate: Adam's peak rate.
-        warmup_steps: steps of linear warm-up.
-        ema_decay: decay of the averaged weights that are saved.
-        gradient_clip: largest gradient norm.
-        checkpoint_every: steps between resumable checkpoints.
-        seed: of weights, crops and motion.
-        device: ``cpu``, ``cuda`` or ``mps``.
-        weights: of the losses.
-    """
-
-    steps: int = 3000
-    minutes: float | None = None
-    batch_size: int = 4
-    crop_px: int = 192
-    style_size_px: int = 320
-    learning_rate: float = 2e-3
-    warmup_steps: int = 50
-    ema_decay: float = 0.99
-    gradient_clip: float = 1.0
-    checkpoint_every: int = 100
-    seed: int = 0
-    device: str = "cpu"
-    weights: LossWeights = field(default_factory=LossWeights)
-
-    def __post_init__(self) -> None:
-        if self.steps < 1 or self.batch_size < 1 or (self.minutes is not None and self.minutes <= 0):
-            raise ConfigError("steps, batch size and minutes must be above zero; raise the one that is not.")
-        if self.crop_px % 32 or self.crop_px < 64:
-            raise ConfigError(f"crop_px must be a multiple of 32 and at least 64, got {self.crop_px}; try 192.")
+# A run may be made longer or shorter when it is resumed; what else is changed makes another run of it.
+_FIXED = ("batch_size", "crop_px", "style_size_px", "seed", "weights")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,15 +50,41 @@ class StepReport:
     temporal: float
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Losses:
+    """Unweighted scalars with gradients."""
+
+    content: Tensor
+    style: Tensor
+    temporal: Tensor
+    total_variation: Tensor
+
+    def weighted(self, weights: LossWeights) -> Tensor:
+        return (
+            weights.content * self.content
+            + weights.style * self.style
+            + weights.temporal * self.temporal
+            + weights.total_variation * self.total_variation
+        )
+
+    def floats(self) -> tuple[float, float, float]:
+        return float(self.content.detach()), float(self.style.detach()), float(self.temporal.detach())
+
+
 class FeedforwardTrainer:
     """One run: a network, its optimiser and its place in the schedule.
 
     Args:
         style_image: (3, H, W) RGB in [0, 1].
         crops: content pictures.
-        encoder: perceptual encoder with conv11 to conv51.
+        encoder: perceptual encoder with conv11 to conv51; moved to the device.
         settings: what to do.
         checkpoint: file the state is kept in; an existing one is resumed from.
+
+    Raises:
+        ConfigError: the encoder is not deep enough.
+        UnsupportedCheckpointError: the checkpoint is not a safe, readable file.
+        CheckpointMismatchError: the checkpoint is another run's.
     """
 
     def __init__(
@@ -115,18 +98,19 @@ class FeedforwardTrainer:
         missing = {*STYLE_LAYERS, *CONTENT_LAYERS} - set(encoder.layer_names)
         if missing:
             raise ConfigError(f"the encoder lacks layers {', '.join(sorted(missing))}; use one that reaches conv51.")
-        torch.manual_seed(settings.seed)
         device = torch.device(settings.device)
         self.settings = settings
         self.step = 0
         self.seconds = 0.0
-        self.net = BlurPoolNet().to(device, memory_format=torch.channels_last)
-        self.averaged = torch.optim.swa_utils.AveragedModel(
-            self.net, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(settings.ema_decay)
-        )
+        with torch.random.fork_rng(devices=[]):  # the caller's seed is the caller's
+            torch.manual_seed(settings.seed)
+            net = BlurPoolNet()
+        self.net = net.to(device).to(memory_format=torch.channels_last)
+        average = cast("Callable[[float], Callable[..., None]]", get_ema_multi_avg_fn)  # torch leaves it untyped
+        self.averaged = AveragedModel(self.net, multi_avg_fn=average(settings.ema_decay))
         self._device = device
         self._crops = crops
-        self._encoder = encoder.to(device, memory_format=torch.channels_last)
+        self._encoder = encoder.to(device).to(memory_format=torch.channels_last)
         self._optimizer = torch.optim.Adam(self.net.parameters(), lr=settings.learning_rate)
         self._generator = torch.Generator().manual_seed(settings.seed)
         self._checkpoint = checkpoint
@@ -149,52 +133,78 @@ class FeedforwardTrainer:
         return min(max(self.step / self.settings.steps, by_time), 1.0)
 
     def run(self, on_step: Callable[[StepReport], None] | None = None) -> None:
-        """Train until the schedule ends; a kill at any time loses no more than ``checkpoint_every`` steps."""
+        """Train until the schedule ends; a kill at any time loses no more than ``checkpoint_every`` steps.
+
+        Args:
+            on_step: told after every step.
+
+        Raises:
+            ConfigError: the losses are no longer finite; the checkpoint stays as it was before.
+            DeviceError: the device ran out of memory.
+        """
+        every = self.settings.checkpoint_every
         while self.progress < 1.0:
             started = time.perf_counter()
-            losses = self._train_step()
+            try:
+                losses = self._train_step()
+            except torch.OutOfMemoryError as error:
+                raise DeviceError(
+                    f"{self._device} ran out of memory at step {self.step + 1}; use a smaller batch size or crop."
+                ) from error
             self.seconds += time.perf_counter() - started
+            if not all(map(math.isfinite, losses)):
+                raise ConfigError(f"The training diverged at step {self.step}; use a smaller style weight.")
             if on_step is not None:
                 on_step(StepReport(self.step, self.seconds, self.progress, *losses))
-            if self._checkpoint is not None and (self.step % self.settings.checkpoint_every == 0 or self.progress == 1.0):
+            if self._checkpoint is not None and (self.step % every == 0 or self.progress == 1.0):
                 self._save(self._checkpoint)
 
+    def measure(self, num_batches: int = 4) -> StepReport:
+        """Losses of the averaged network, the one that is saved, on crops of its own; the same at every call."""
+        generator = torch.Generator().manual_seed(self.settings.seed + 1)
+        with torch.no_grad():
+            rows = [self._losses(self.averaged, generator).floats() for _ in range(num_batches)]
+        means = [sum(column) / num_batches for column in zip(*rows, strict=True)]
+        return StepReport(self.step, self.seconds, self.progress, *means)
+
     def _train_step(self) -> tuple[float, float, float]:
-        settings, weights = self.settings, self.settings.weights
+        settings = self.settings
         warm = min((self.step + 1) / settings.warmup_steps, 1.0)
         rate = settings.learning_rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * self.progress)))
         for group in self._optimizer.param_groups:
             group["lr"] = rate
 
-        content = self._crops.batch(settings.batch_size, self._generator).to(self._device)
-        flow = random_flow(settings.batch_size, settings.crop_px, settings.crop_px, self._generator).to(self._device)
-        moved = moved_view(content, flow, self._generator)
+        losses = self._losses(self.net, self._generator)
+        self._optimizer.zero_grad(set_to_none=True)
+        losses.weighted(settings.weights).backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        nn.utils.clip_grad_norm_(self.net.parameters(), settings.gradient_clip)
+        self._optimizer.step()
+        self.averaged.update_parameters(self.net)
+        self.step += 1
+        return losses.floats()
+
+    def _losses(self, net: nn.Module, generator: torch.Generator) -> _Losses:
+        """Paint fresh crops and a moved view of each, and judge them."""
+        settings = self.settings
+        content = self._crops.batch(settings.batch_size, generator).to(self._device)
+        flow = random_flow(settings.batch_size, settings.crop_px, settings.crop_px, generator).to(self._device)
+        moved = moved_view(content, flow, generator)
         views = torch.cat([content, moved]).contiguous(memory_format=torch.channels_last)
         with torch.autocast(self._device.type, torch.bfloat16):
-            painted, painted_moved = self.net(views).chunk(2)
+            painted, painted_moved = net(views).chunk(2)
             halved = F.avg_pool2d(painted, 2)
             features = self._encoder(painted, STYLE_LAYERS)
             features_halved = self._encoder(halved, STYLE_LAYERS)
             with torch.no_grad():
                 target = self._encoder(content, CONTENT_LAYERS)
-        losses_content = content_loss(features, target)
-        # Half of the style is asked of the half-size output: strokes twice as large, which survive at 720p.
-        losses_style = 0.5 * (style_loss(features, self._style) + style_loss(features_halved, self._style))
         painted, painted_moved = painted.float(), painted_moved.float()
-        losses_temporal = stability_loss(painted, painted_moved, flow)
-        loss = (
-            weights.content * losses_content
-            + weights.style * losses_style
-            + weights.temporal * losses_temporal
-            + weights.total_variation * total_variation(painted)
+        return _Losses(
+            content=content_loss(features, target),
+            # Half of the style is asked of the half-size output: strokes twice as large, which survive at 720p.
+            style=0.5 * (style_loss(features, self._style) + style_loss(features_halved, self._style)),
+            temporal=stability_loss(painted, painted_moved, flow),
+            total_variation=total_variation(painted),
         )
-        self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        torch.nn.utils.clip_grad_norm_(self.net.parameters(), settings.gradient_clip)
-        self._optimizer.step()
-        self.averaged.update_parameters(self.net)
-        self.step += 1
-        return float(losses_content.detach()), float(losses_style.detach()), float(losses_temporal.detach())
 
     def save_style(self, path: Path, card: StyleCard) -> None:
         """Write the averaged network as a style file (fp16 safetensors)."""
@@ -204,7 +214,6 @@ class FeedforwardTrainer:
         save_feedforward(path, net, card)
 
     def _save(self, path: Path) -> None:
-        part = path.with_name(path.name + ".part")
         state: dict[str, Any] = {
             "settings": asdict(self.settings),
             "step": self.step,
@@ -214,21 +223,24 @@ class FeedforwardTrainer:
             "optimizer": self._optimizer.state_dict(),
             "generator": self._generator.get_state(),
         }
-        torch.save(state, part)
-        part.replace(path)
+        write_checkpoint(path, state)
 
     def _resume(self, path: Path) -> None:
-        state = torch.load(path, map_location=self._device, weights_only=True)
-        fixed = ("batch_size", "crop_px", "style_size_px", "seed")
+        state = read_checkpoint(path)
         mine, theirs = asdict(self.settings), state["settings"]
-        different = [name for name in fixed if mine[name] != theirs[name]]
+        different = [name for name in _FIXED if mine[name] != theirs.get(name)]
         if different:
             raise CheckpointMismatchError(
                 f"{path} belongs to a run with other settings ({', '.join(different)}); "
                 "use the same ones or remove it to start afresh."
             )
+        try:
+            self.net.load_state_dict(state["net"])
+            self.averaged.load_state_dict(state["averaged"])
+            self._optimizer.load_state_dict(state["optimizer"])
+            self._generator.set_state(state["generator"])
+        except (RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
+            raise CheckpointMismatchError(
+                f"{path} does not fit this version's network; remove it to start afresh."
+            ) from error
         self.step, self.seconds = state["step"], state["seconds"]
-        self.net.load_state_dict(state["net"])
-        self.averaged.load_state_dict(state["averaged"])
-        self._optimizer.load_state_dict(state["optimizer"])
-        self._generator.set_state(state["generator"].cpu())

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import pickle
+import struct
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -16,6 +18,12 @@ from vidstyle.errors import UnsupportedCheckpointError, WeightsNotFoundError
 
 #: A weight file beyond this is not one of ours; refuse before reading it into memory.
 MAX_BYTES = 2 << 30
+
+# What torch's reader is known to raise on bytes that are not a checkpoint, besides UnpicklingError.
+_DAMAGE = (
+    *(RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, AssertionError),
+    *(OverflowError, MemoryError, struct.error, zipfile.BadZipFile),
+)
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -48,19 +56,13 @@ def _load_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         with safe_open(path, framework="pt", device="cpu") as file:
             return {key: file.get_tensor(key) for key in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
     except (SafetensorError, OSError, json.JSONDecodeError) as error:
-        raise UnsupportedCheckpointError(f"{path} is not a readable safetensors file ({error}); get it again.") from error
+        raise UnsupportedCheckpointError(
+            f"{path} is not a readable safetensors file ({error}); get it again."
+        ) from error
 
 
 def _load_pytorch(path: Path) -> dict[str, Tensor]:
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise UnsupportedCheckpointError(
-            f"{path} is not a plain weight file: opening it would run code or it is damaged; "
-            "save its state_dict as safetensors and use that."
-        ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError, IndexError, zipfile.BadZipFile) as error:
-        raise UnsupportedCheckpointError(f"{path} is not a PyTorch checkpoint, or it is damaged; get it again.") from error
+    content = open_pytorch(path)
     for wrapper in ("state_dict", "model", "params"):
         if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
             content = content[wrapper]
@@ -68,8 +70,29 @@ def _load_pytorch(path: Path) -> dict[str, Tensor]:
         content = {}
     tensors = {str(key).removeprefix("module."): value for key, value in content.items() if isinstance(value, Tensor)}
     if not tensors:
-        raise UnsupportedCheckpointError(f"{path} holds no tensors by name; save the network's state_dict and use that.")
+        raise UnsupportedCheckpointError(
+            f"{path} holds no tensors by name; save the network's state_dict and use that."
+        )
     return tensors
+
+
+def open_pytorch(path: Path) -> Any:
+    """What a PyTorch file holds: tensors and plain values, on the CPU; nothing in it is run.
+
+    Raises:
+        UnsupportedCheckpointError: not a checkpoint, damaged, or one that wants to run code.
+    """
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise UnsupportedCheckpointError(
+            f"{path} is not a plain weight file: opening it would run code or it is damaged; "
+            "save its state_dict as safetensors and use that."
+        ) from error
+    except _DAMAGE as error:
+        raise UnsupportedCheckpointError(
+            f"{path} is not a PyTorch checkpoint, or it is damaged; get it again."
+        ) from error
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:

@@ -1,0 +1,77 @@
+"""Ctrl-C, SIGTERM and a broken OpenCV, in processes of their own."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import media_factory as factory
+import pytest
+
+VIDSTYLE = (sys.executable, "-m", "vidstyle")
+
+
+@pytest.fixture(scope="module")
+def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Takes many seconds to paint at the size asked for below."""
+    return factory.make_clip(tmp_path_factory.mktemp("long") / "long.mkv", num_frames=600, audio="aac")
+
+
+def interrupted(clip: Path, output: Path, style: Path, number: signal.Signals) -> tuple[int, str, str]:
+    """Start a render, send the signal once frames are done; returns exit code, stdout and stderr."""
+    command = [*VIDSTYLE, "stylize", str(clip), str(output), "--style", str(style), "--size", "640x480", "--overwrite"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stderr is not None
+    said = b""
+    try:
+        while not re.search(rb"\| [1-9]\d*/\d+ \[", said):
+            piece = os.read(process.stderr.fileno(), 4096)
+            assert piece, said.decode()
+            said += piece
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    return process.returncode, out.decode(), (said + err).decode()
+
+
+def messages(stderr: str) -> list[str]:
+    """Lines but for the progress bar."""
+    return [line for line in stderr.splitlines() if line.strip() and "frames/s]" not in line]
+
+
+@pytest.mark.parametrize(
+    ("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"]
+)
+def test_an_interrupted_render_leaves_nothing(
+    long_clip: Path, painted_style: Path, tmp_path: Path, number: signal.Signals, exit_code: int
+) -> None:
+    # What was there before stays.
+    output = tmp_path / "out.mkv"
+    output.write_bytes(b"precious")
+    code, out, err = interrupted(long_clip, output, painted_style, number)
+    assert code == exit_code
+    assert [path.name for path in tmp_path.iterdir()] == [output.name]
+    assert output.read_bytes() == b"precious"
+    assert "Traceback" not in err
+    if number == signal.SIGINT:
+        assert messages(err) == ["vidstyle: interrupted; nothing was left behind."]
+    assert "wrote" not in out
+
+
+def test_opencv_that_cannot_be_loaded_is_explained(clip_mp4: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "cv2.py").write_text("raise ImportError('libGL.so.1: cannot open shared object file')\n")
+    command = [*VIDSTYLE, "stylize", str(clip_mp4), str(tmp_path / "out.mp4"), "--style", "identity"]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(broken), *sys.path[1:]])}
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment, timeout=60)
+    assert done.returncode == 1
+    assert len(messages(done.stderr)) == 1
+    assert "libGL" in done.stderr
+    assert "opencv-python-headless" in done.stderr
+    assert not (tmp_path / "out.mp4").exists()

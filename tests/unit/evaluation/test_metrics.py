@@ -1,0 +1,173 @@
+"""Metrics: known values, and that blur and lost texture cannot hide."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vidstyle.evaluation import metrics
+
+HEIGHT, WIDTH = 48, 64
+
+
+def noise(seed: int, *shape: int) -> torch.Tensor:
+    return torch.rand(*(shape or (3, HEIGHT, WIDTH)), generator=torch.Generator().manual_seed(seed))
+
+
+def blur(image: torch.Tensor) -> torch.Tensor:
+    return F.avg_pool2d(F.pad(image[None], (3, 3, 3, 3), mode="replicate"), 7, stride=1)[0]
+
+
+def shift_flow(dx: float, dy: float) -> torch.Tensor:
+    return torch.tensor([dx, dy])[:, None, None].expand(2, HEIGHT, WIDTH).contiguous()
+
+
+class SlidingSequence:
+    """A picture that slides one pixel to the left a frame, with a cut."""
+
+    num_frames = 12
+    size = (WIDTH, HEIGHT)
+    fps = Fraction(24)
+    cuts = (6,)
+
+    def __init__(self) -> None:
+        self._wide = noise(1, 3, HEIGHT, WIDTH + self.num_frames)
+
+    def frame(self, index: int) -> torch.Tensor:
+        return (self._wide[:, :, index : index + WIDTH] * 255).round().to(torch.uint8)
+
+    def flow(self, source_index: int, target_index: int) -> tuple[torch.Tensor, torch.Tensor]:
+        distance = float(source_index - target_index)
+        x = torch.arange(WIDTH) + distance
+        valid = ((x >= 0) & (x <= WIDTH - 1)).expand(1, HEIGHT, WIDTH).clone()
+        if (source_index < self.cuts[0]) != (target_index < self.cuts[0]):
+            valid[:] = False
+        return shift_flow(distance, 0), valid
+
+
+def clip() -> list[torch.Tensor]:
+    sequence = SlidingSequence()
+    return [sequence.frame(index).float() / 255 for index in range(sequence.num_frames)]
+
+
+def test_identical_frames_have_no_warping_error() -> None:
+    image, valid = noise(0), torch.ones(1, HEIGHT, WIDTH, dtype=torch.bool)
+    assert metrics.warping_error(image, image, shift_flow(0, 0), valid) < 1e-10
+
+
+@settings(max_examples=20, deadline=None)
+@given(dx=st.integers(-5, 5), dy=st.integers(-5, 5))
+def test_a_known_shift_has_no_warping_error(dx: int, dy: int) -> None:
+    wide = noise(2, 3, HEIGHT + 10, WIDTH + 10)
+    previous = wide[:, 5 : 5 + HEIGHT, 5 : 5 + WIDTH]
+    current = wide[:, 5 + dy : 5 + dy + HEIGHT, 5 + dx : 5 + dx + WIDTH]
+    valid = torch.zeros(1, HEIGHT, WIDTH, dtype=torch.bool)
+    valid[:, 5:-5, 5:-5] = True
+    assert metrics.warping_error(current, previous, shift_flow(dx, dy), valid) < 1e-9
+    if dx or dy:
+        assert metrics.warping_error(current, previous, shift_flow(0, 0), valid) > 0.1
+
+
+def test_warping_error_is_the_mean_square_over_valid_pixels_and_channels() -> None:
+    previous, current = torch.full((3, HEIGHT, WIDTH), 0.5), torch.full((3, HEIGHT, WIDTH), 0.5)
+    current[0, :, : WIDTH // 2] = 0.8
+    current[:, :, WIDTH // 2 :] = 0.0
+    valid = torch.zeros(1, HEIGHT, WIDTH)
+    valid[..., : WIDTH // 2] = 1
+    assert metrics.warping_error(current, previous, shift_flow(0, 0), valid) == pytest.approx(0.09 / 3, rel=1e-5)
+    assert math.isnan(metrics.warping_error(current, previous, shift_flow(0, 0), valid * 0))
+
+
+def test_blur_lowers_the_warping_error_and_is_found_out() -> None:
+    previous, current = noise(3), noise(4)
+    flow, valid = shift_flow(0, 0), torch.ones(1, HEIGHT, WIDTH, dtype=torch.bool)
+    sharp = metrics.warping_error(current, previous, flow, valid)
+    soft = metrics.warping_error(blur(current), blur(previous), flow, valid)
+    assert soft < 0.1 * sharp
+    assert metrics.gradient_ratio(blur(current), current) < 0.1
+    assert metrics.band_energy_ratios(blur(current), current)[0] < 0.1
+    gain = soft / sharp
+    normalized = metrics.normalized_warping_error(blur(current), blur(previous), flow, valid)
+    normalized_gain = normalized / metrics.normalized_warping_error(current, previous, flow, valid)
+    assert normalized_gain > 10 * gain
+
+
+def test_gradient_energy_of_a_ramp_is_its_squared_slope() -> None:
+    ramp = (torch.arange(WIDTH) / 100).expand(3, HEIGHT, WIDTH)
+    assert metrics.gradient_energy(ramp) == pytest.approx(1e-4, rel=1e-4)
+    half = torch.zeros(1, HEIGHT, WIDTH, dtype=torch.bool)
+    half[..., :20] = True
+    spoiled = ramp.clone()
+    spoiled[..., 20:] = noise(5)[..., 20:]
+    assert metrics.gradient_energy(spoiled, half) == pytest.approx(1e-4, rel=1e-4)
+    assert math.isnan(metrics.gradient_energy(ramp, half & False))
+
+
+def test_ratios_of_a_picture_to_itself_are_one_and_quadratic_in_contrast() -> None:
+    image = noise(6)
+    assert metrics.gradient_ratio(image, image) == 1
+    assert metrics.band_energy_ratios(image, image) == (1, 1, 1, 1)
+    faded = 0.5 + 0.5 * (image - 0.5)
+    assert metrics.band_energy_ratios(faded, image, num_levels=3) == pytest.approx((0.25,) * 3, rel=1e-3)
+    with pytest.raises(ValueError, match="at least 64 pixels a side"):
+        metrics.band_energies(image, num_levels=6)
+
+
+def test_psnr_and_drift() -> None:
+    image = 0.25 + 0.5 * noise(7)
+    assert metrics.psnr(image, image) == math.inf
+    assert metrics.psnr(image, image + 0.1) == pytest.approx(20, abs=1e-3)
+    assert metrics.low_pass_psnr(image, image + 0.1) == pytest.approx(20, abs=1e-3)
+    # New texture with the same colour is not drift.
+    assert metrics.low_pass_psnr(image, 0.25 + 0.5 * noise(8)) > metrics.psnr(image, 0.25 + 0.5 * noise(8)) + 15
+
+
+def test_a_steady_clip_scores_zero_and_flicker_does_not() -> None:
+    frames = clip()
+    flickering = [(f + 0.1 * (noise(20 + i) - 0.5)).clamp(0, 1) for i, f in enumerate(frames)]
+    result = metrics.evaluate_sequence(SlidingSequence(), zip(frames, flickering, strict=True))
+    assert result.num_frames == 12
+    assert result.warping_error[1] < 1e-9
+    assert result.warping_error[5] < 1e-9
+    assert result.warping_error_content == {}
+    assert result.warping_error_per_frame[1] == pytest.approx(2 * 0.01 / 12, rel=0.1)
+    assert result.warping_error_per_frame[5] == pytest.approx(result.warping_error_per_frame[1], rel=0.1)
+    assert result.normalized_error < result.normalized_error_per_frame
+    assert 0.9 < result.gradient_ratio < 1
+    assert result.low_pass_psnr_min > 30
+
+
+def test_pairs_across_the_cut_do_not_count() -> None:
+    evaluator = metrics.SequenceEvaluator(SlidingSequence(), gaps=(1, 7))
+    dark = [frame if index < 6 else frame * 0.1 for index, frame in enumerate(clip())]
+    for frame in dark:
+        evaluator.push(frame, frame, frame)
+    result = evaluator.result()
+    assert result.warping_error[1] < 1e-9
+    assert result.warping_error_content == pytest.approx(result.warping_error, nan_ok=True)
+    assert math.isnan(result.warping_error[7])
+
+
+def test_memory_stays_flat() -> None:
+    evaluator = metrics.SequenceEvaluator(SlidingSequence(), gaps=(1, 3))
+    for frame in clip():
+        evaluator.push(frame, frame)
+        assert len(evaluator._recent) <= 3
+
+
+def test_wrong_frames_are_refused() -> None:
+    evaluator = metrics.SequenceEvaluator(SlidingSequence())
+    with pytest.raises(ValueError, match="frames must be"):
+        evaluator.push(noise(1), noise(1, 3, 8, 8))
+    with pytest.raises(ValueError, match="at least one frame"):
+        metrics.SequenceEvaluator(SlidingSequence(), gaps=(0,))
+    for frame in clip():
+        evaluator.push(frame, frame)
+    with pytest.raises(ValueError, match="only 12 frames"):
+        evaluator.push(noise(1), noise(1))

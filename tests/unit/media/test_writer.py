@@ -1,0 +1,247 @@
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+import textwrap
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import media_factory as factory
+import pytest
+import torch
+
+from vidstyle.errors import ConfigError, EncodeError, OpenError, UnsupportedMediaError
+from vidstyle.frames import VideoFrame
+from vidstyle.media import list_encoders_available, media_versions, open_video, open_writer
+from vidstyle.media.failures import encode_errors
+
+
+def names(folder: Path) -> set[str]:
+    return {p.name for p in folder.iterdir()}
+
+
+def refuse(clip: Path, output: Path, error: type[Exception], match: str, **options) -> None:
+    """Opening the output fails with one sentence and leaves the folder as it was."""
+    before = names(output.parent) if output.parent.is_dir() else None
+    with open_video(clip) as reader, pytest.raises(error, match=match) as caught:
+        open_writer(output, reader, **options)
+    assert str(caught.value).endswith(".")
+    if before is not None:
+        assert names(output.parent) == before
+
+
+def write_all(reader, writer) -> None:
+    for item in reader:
+        writer.write(item)
+
+
+class TestRefusedBeforeRendering:
+    def test_existing_output(self, clip_mp4, tmp_path):
+        output = tmp_path / "out.mp4"
+        output.write_bytes(b"precious")
+        refuse(clip_mp4, output, OpenError, "--overwrite")
+        assert output.read_bytes() == b"precious"
+
+    def test_output_is_the_input(self, tmp_path):
+        clip = factory.make_clip(tmp_path / "clip.mp4", num_frames=2)
+        refuse(clip, clip, OpenError, "input itself", overwrite=True)
+
+    @pytest.mark.parametrize("kind", ["symlink", "hard link"])
+    def test_output_is_the_input_by_another_name(self, tmp_path, kind):
+        clip = factory.make_clip(tmp_path / "clip.mp4", num_frames=2)
+        other = tmp_path / "other.mp4"
+        if kind == "symlink":
+            other.symlink_to(clip)
+        else:
+            other.hardlink_to(clip)
+        refuse(clip, other, OpenError, "input itself", overwrite=True)
+
+    def test_the_part_file_would_be_the_input(self, clip_mp4, tmp_path):
+        clip = tmp_path / "out.mp4.part"
+        clip.write_bytes(clip_mp4.read_bytes())
+        refuse(clip, tmp_path / "out.mp4", OpenError, "input itself")
+
+    @pytest.mark.parametrize("name", ["out.txt", "out", "out.avi", "out.mp3"])
+    def test_unknown_container(self, clip_mp4, tmp_path, name):
+        refuse(clip_mp4, tmp_path / name, UnsupportedMediaError, r"\.mp4")
+
+    def test_missing_folder(self, clip_mp4, tmp_path):
+        refuse(clip_mp4, tmp_path / "no" / "out.mp4", OpenError, "no folder")
+
+    def test_output_is_a_folder(self, clip_mp4, tmp_path):
+        (tmp_path / "out.mp4").mkdir()
+        refuse(clip_mp4, tmp_path / "out.mp4", OpenError, "is a folder", overwrite=True)
+
+    @pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs /proc, where no file can be created")
+    def test_folder_where_nothing_can_be_created(self, clip_mp4):
+        with open_video(clip_mp4) as reader, pytest.raises(OpenError, match="Cannot create"):
+            open_writer("/proc/self/out.mp4", reader)
+
+    def test_unknown_codec_names_near_ones(self, clip_mp4, tmp_path):
+        refuse(clip_mp4, tmp_path / "out.mp4", ConfigError, "libx264", codec="libx246")
+
+    def test_audio_codec_for_the_picture(self, clip_mp4, tmp_path):
+        refuse(clip_mp4, tmp_path / "out.mp4", ConfigError, "not video", codec="aac")
+
+    def test_misspelt_option_names_near_ones(self, clip_mp4, tmp_path):
+        refuse(
+            clip_mp4, tmp_path / "out.mp4", ConfigError, "did you mean .*aq-mode", encoder_options={"aq-mod": "1"}
+        )  # fmt: skip
+
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {"preset": "warp"},
+            {"codec": "ffv1", "crf": 18},
+            {"pixel_format": "yuv420q"},
+            {"codec": "prores_ks", "preset": "fast"},
+        ],
+    )
+    def test_settings_the_encoder_refuses(self, clip_mp4, tmp_path, options):
+        refuse(clip_mp4, tmp_path / "out.mkv", ConfigError, "cannot encode|has no", **options)
+
+    def test_codec_the_container_does_not_carry(self, clip_mp4, tmp_path):
+        refuse(clip_mp4, tmp_path / "out.webm", ConfigError, "cannot carry", codec="libx264")
+
+
+class TestPartFile:
+    def test_the_name_appears_only_on_commit(self, clip_mp4, tmp_path):
+        output = tmp_path / "out.mp4"
+        with open_video(clip_mp4) as reader, open_writer(output, reader) as writer:
+            write_all(reader, writer)
+            assert names(tmp_path) == {"out.mp4.part"}
+            writer.commit()
+            assert names(tmp_path) == {"out.mp4"}
+            writer.abort()
+        assert names(tmp_path) == {"out.mp4"}
+
+    @pytest.mark.parametrize("num_items", [0, 1, 40])
+    def test_a_failure_leaves_nothing(self, clip_mp4, tmp_path, num_items):
+        def render() -> None:
+            with open_video(clip_mp4) as reader, open_writer(tmp_path / "out.mp4", reader) as writer:
+                for item, _ in zip(reader, range(num_items), strict=False):
+                    writer.write(item)
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            render()
+        assert names(tmp_path) == set()
+
+    def test_a_failure_keeps_the_existing_output(self, clip_mp4, tmp_path):
+        output = tmp_path / "out.mp4"
+        output.write_bytes(b"precious")
+        with open_video(clip_mp4) as reader, open_writer(output, reader, overwrite=True) as writer:
+            writer.write(next(iter(reader)))
+        assert names(tmp_path) == {"out.mp4"}
+        assert output.read_bytes() == b"precious"
+
+    def test_overwrite_replaces_on_commit(self, clip_mp4, tmp_path):
+        output = tmp_path / "out.mp4"
+        output.write_bytes(b"old")
+        with open_video(clip_mp4) as reader, open_writer(output, reader, overwrite=True) as writer:
+            write_all(reader, writer)
+            assert output.read_bytes() == b"old"
+            writer.commit()
+        assert output.stat().st_size > 1000
+
+    def test_a_file_that_appears_meanwhile_is_kept(self, clip_mp4, tmp_path):
+        output = tmp_path / "out.mp4"
+        with open_video(clip_mp4) as reader, open_writer(output, reader) as writer:
+            write_all(reader, writer)
+            output.write_bytes(b"precious")
+            with pytest.raises(EncodeError, match="appeared"):
+                writer.commit()
+        assert output.read_bytes() == b"precious"
+        assert names(tmp_path) == {"out.mp4"}
+
+    def test_a_stale_part_is_replaced_and_a_link_in_its_place_not_followed(self, clip_mp4, tmp_path):
+        victim = tmp_path / "victim"
+        victim.write_bytes(b"precious")
+        (tmp_path / "out.mp4.part").symlink_to(victim)
+        with open_video(clip_mp4) as reader, open_writer(tmp_path / "out.mp4", reader) as writer:
+            write_all(reader, writer)
+            writer.commit()
+        assert victim.read_bytes() == b"precious"
+        assert names(tmp_path) == {"out.mp4", "victim"}
+
+    def test_no_frames_is_an_error(self, clip_mp4, tmp_path):
+        with (
+            open_video(clip_mp4) as reader,
+            open_writer(tmp_path / "out.mp4", reader) as writer,
+            pytest.raises(EncodeError, match="No frame"),
+        ):
+            writer.commit()
+        assert names(tmp_path) == set()
+
+
+class TestFullDisk:
+    @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+    @pytest.mark.parametrize("limit", [100, 3000, 60_000])
+    def test_a_write_that_does_not_fit_is_one_sentence_and_leaves_nothing(self, tmp_path, suffix, limit):
+        clip = factory.make_clip(tmp_path / "clip.mkv", num_frames=60, size=(320, 240), audio="pcm_s16le")
+        out = tmp_path / "out"
+        out.mkdir()
+        script = textwrap.dedent(f"""
+            import resource, sys
+            from vidstyle.errors import EncodeError
+            from vidstyle.media import open_video, open_writer
+            resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
+            try:
+                with open_video({str(clip)!r}) as reader, open_writer({str(out / ("o" + suffix))!r}, reader) as writer:
+                    for item in reader:
+                        writer.write(item)
+                    writer.commit()
+            except EncodeError as error:
+                print(error)
+                sys.exit(0)
+            sys.exit(3)
+        """)
+        env = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=env, check=False)
+
+        assert done.returncode == 0, done.stderr
+        assert "disk is full" in done.stdout
+        assert done.stderr == ""
+        assert names(out) == set()
+
+    @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+    def test_ffmpeg_s_own_errors_are_recognised(self, number):
+        with pytest.raises(EncodeError, match="disk is full"), encode_errors(Path("out.mp4")):
+            av.error.err_check(-number)
+
+
+class TestFrames:
+    @pytest.mark.parametrize("data", [torch.zeros(3, 48, 62, dtype=torch.uint8), torch.zeros(3, 48, 64)])
+    def test_a_frame_of_another_kind_is_a_mistake_of_the_caller(self, clip_mp4, tmp_path, data):
+        with (
+            open_video(clip_mp4) as reader,
+            open_writer(tmp_path / "out.mp4", reader) as writer,
+            pytest.raises(ValueError, match="expected uint8"),
+        ):
+            writer.write(VideoFrame(data, 0, reader.info.time_base))
+
+    def test_frames_must_come_in_order(self, clip_mp4, tmp_path):
+        data = torch.zeros(3, 48, 64, dtype=torch.uint8)
+        with open_video(clip_mp4) as reader, open_writer(tmp_path / "out.mp4", reader) as writer:
+            writer.write(VideoFrame(data, 5, Fraction(1, 24)))
+            with pytest.raises(ValueError, match="in order"):
+                writer.write(VideoFrame(data, 5, Fraction(1, 24)))
+
+    def test_planar_memory_is_taken_too(self, clip_mp4, tmp_path):
+        with open_video(clip_mp4) as reader, open_writer(tmp_path / "out.mkv", reader) as writer:
+            writer.write(VideoFrame(torch.full((3, 48, 64), 77, dtype=torch.uint8), 0, Fraction(1, 24)))
+            writer.commit()
+        with open_video(tmp_path / "out.mkv") as reader:
+            (frame,) = [i for i in reader if isinstance(i, VideoFrame)]
+        assert (frame.data.int() - 77).abs().max() <= 3
+
+
+def test_what_this_ffmpeg_can_do():
+    encoders = list_encoders_available()
+    assert encoders["libx264"]
+    assert encoders["aac"]
+    assert set(media_versions()) == {"av", "ffmpeg"}

@@ -1,0 +1,135 @@
+"""Painting in batches: order, cuts, running out of memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from fakes import FakeCuts, FakeStylizer, StillFlow, flat_frame, flat_frames
+
+from vidstyle.errors import DeviceError
+from vidstyle.pipeline.painter import PaintedFrame, Painter
+from vidstyle.temporal.filter import ConsistencyFilter
+
+
+def make_painter(stylizer: Any = None, **changes: Any) -> Painter:
+    parts: dict[str, Any] = {
+        "stylizer": stylizer or FakeStylizer(),
+        "temporal": None,
+        "flow": None,
+        "cuts": None,
+        "device": torch.device("cpu"),
+        "dtype": torch.float32,
+        "size": None,
+        "batch_size": 4,
+    }
+    return Painter(**(parts | changes))
+
+
+def steady_painter(*cuts: int, **changes: Any) -> Painter:
+    return make_painter(temporal=ConsistencyFilter(1.0), flow=StillFlow(), cuts=FakeCuts(*cuts), **changes)
+
+
+def greys(painted: list[PaintedFrame]) -> list[int]:
+    assert all(frame.data.unique().numel() == 1 for frame in painted)
+    return [int(frame.data[0, 0, 0]) for frame in painted]
+
+
+def test_every_frame_comes_back_painted_in_order_beside_its_source() -> None:
+    frames = flat_frames(10)
+    painted = make_painter(batch_size=4).paint(frames)
+    assert greys(painted) == [255 - index for index in range(10)]
+    assert [frame.source for frame in painted] == frames
+    assert all(frame.data.dtype == torch.uint8 for frame in painted)
+
+
+def test_the_network_sees_no_more_than_a_batch() -> None:
+    stylizer = FakeStylizer()
+    make_painter(stylizer, batch_size=4).paint(flat_frames(10))
+    assert stylizer.batches == [4, 4, 2]
+
+
+def test_results_do_not_depend_on_the_batch() -> None:
+    frames = flat_frames(12)
+    together = steady_painter(5, batch_size=8).paint(frames)
+    one_by_one_painter = steady_painter(5, batch_size=1)
+    one_by_one = [painted for frame in frames for painted in one_by_one_painter.paint([frame])]
+    assert all(torch.equal(a.data, b.data) for a, b in zip(together, one_by_one, strict=True))
+
+
+def test_eight_bits_survive_the_way_through() -> None:
+    painted = make_painter().paint([flat_frame(index) for index in range(256)])
+    assert greys(painted) == [255 - index for index in range(256)]
+
+
+def test_the_filter_restarts_at_a_cut_and_nowhere_else() -> None:
+    frames = [flat_frame(100)] * 4 + [flat_frame(101)] * 4
+    with_cut = steady_painter(4)
+    painted = with_cut.paint(frames)
+    assert [frame.starts_shot for frame in painted] == [index == 4 for index in range(8)]
+    assert greys(painted) == [155] * 4 + [154] * 4
+    assert isinstance(with_cut.flow, StillFlow)
+    assert with_cut.flow.num_resets == 1
+    # Without the cut the old grey lingers.
+    assert greys(steady_painter().paint(frames))[4] == 155
+
+
+def test_memory_of_the_shot_lasts_over_calls() -> None:
+    painter = steady_painter()
+    painter.paint([flat_frame(100)] * 4)
+    assert greys(painter.paint([flat_frame(101)])) == [155]
+
+
+def test_size_changes_the_picture_before_it_is_painted() -> None:
+    painted = make_painter(size=(8, 10)).paint([flat_frame(7, (16, 12))])
+    assert painted[0].data.shape == (3, 10, 8)
+    assert greys(painted) == [248]
+
+
+def test_upscaling_does_not_overshoot() -> None:
+    checks = flat_frame(0)
+    checks.data[:, ::2] = 255
+    painted = make_painter(size=(64, 48)).paint([checks])[0].data
+    assert int(painted.min()) == 0
+    assert int(painted.max()) == 255
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 5])
+def test_out_of_memory_halves_the_batch_and_loses_no_frame(limit: int) -> None:
+    stylizer = FakeStylizer(max_batch=limit)
+    painter = make_painter(stylizer, batch_size=8)
+    assert greys(painter.paint(flat_frames(20))) == [255 - index for index in range(20)]
+    assert sum(stylizer.batches) == 20
+    assert painter.batch_size <= limit
+    assert painter.fallbacks[-1].endswith(f"halved to {painter.batch_size}")
+    # For good: the next call does not try the large batch again.
+    num_fallbacks = len(painter.fallbacks)
+    painter.paint(flat_frames(8))
+    assert len(painter.fallbacks) == num_fallbacks
+
+
+def test_too_little_memory_for_one_frame_names_the_way_out() -> None:
+    with pytest.raises(DeviceError, match=r"too little memory.*--size"):
+        make_painter(FakeStylizer(max_batch=0), batch_size=8).paint(flat_frames(8))
+
+
+def test_out_of_memory_outside_the_network_names_the_way_out_too() -> None:
+    class HungryFlow(StillFlow):
+        def push(self, frame: torch.Tensor) -> Any:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with pytest.raises(DeviceError, match="--size"):
+        make_painter(temporal=ConsistencyFilter(1.0), flow=HungryFlow()).paint(flat_frames(2))
+
+
+def test_other_errors_of_a_stylizer_pass() -> None:
+    with pytest.raises(RuntimeError, match="shape"):
+        make_painter(FakeStylizer(error=RuntimeError("shape mismatch"))).paint(flat_frames(2))
+
+
+def test_stages_are_timed() -> None:
+    painter = steady_painter()
+    painter.paint(flat_frames(3))
+    assert {"upload", "stylize", "flow", "filter", "download"} <= painter.clock.seconds.keys()
+    assert all(seconds >= 0 for seconds in painter.clock.seconds.values())

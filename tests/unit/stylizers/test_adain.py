@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from network_factory import lively_decoder, picture, tiny_encoder, vgg_tensors
+from safetensors.torch import save_file
+
+from vidstyle.errors import CheckpointMismatchError, UnsupportedCheckpointError, WeightsNotFoundError
+from vidstyle.stylizers.adain import (
+    AdaInNet,
+    AdaInStylizer,
+    adain,
+    feature_statistics,
+    load_adain,
+    save_adain,
+)
+from vidstyle.stylizers.checkpoint import StyleCard, load_feedforward
+
+WIDTHS = (4, 6, 8, 10, 12)
+
+
+def network(last: str = "conv41") -> AdaInNet:
+    return AdaInNet(tiny_encoder(last=last), lively_decoder(WIDTHS[: int(last[4])])).eval()
+
+
+def test_the_result_has_exactly_the_styles_statistics() -> None:
+    content = torch.randn(2, 5, 20, 30) * 3 + 1
+    mean, deviation = torch.randn(1, 5, 1, 1), torch.rand(1, 5, 1, 1) + 0.1
+    found = adain(content, mean, deviation)
+    torch.testing.assert_close(found.mean((2, 3), keepdim=True), mean.expand(2, 5, 1, 1), atol=1e-5, rtol=0)
+    spread = found.std((2, 3), keepdim=True, correction=0)
+    torch.testing.assert_close(spread, deviation.expand(2, 5, 1, 1), atol=1e-4, rtol=0)
+
+
+def test_its_own_statistics_change_nothing() -> None:
+    content = torch.randn(1, 5, 20, 30)
+    torch.testing.assert_close(adain(content, *feature_statistics(content)), content)
+
+
+def test_flat_features_become_the_styles_mean() -> None:
+    found = adain(torch.full((1, 3, 4, 4), 7.0), torch.full((1, 3, 1, 1), 2.0), torch.ones(1, 3, 1, 1))
+    torch.testing.assert_close(found, torch.full((1, 3, 4, 4), 2.0))
+
+
+def test_half_precision_features_keep_their_type_and_float32_statistics() -> None:
+    content = torch.randn(1, 3, 8, 8).bfloat16()
+    mean, deviation = feature_statistics(content)
+    assert mean.dtype == deviation.dtype == torch.float32
+    assert adain(content, mean, deviation).dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("last", ["conv21", "conv31", "conv41", "conv51"])
+def test_alpha_goes_from_the_content_to_the_style(last: str) -> None:
+    net, content, style = network(last), picture(48, 64), picture(64, 64, seed=4)[0]
+    assert net.multiple_of == 2 ** (int(last[4]) - 1)
+    with torch.no_grad():
+        features = net.encode(content)
+        mean, deviation = feature_statistics(net.encode(style[None]))
+        plain = net.decoder(features)
+        full = net.decoder(adain(features, mean, deviation))
+        half = net.decoder((features + adain(features, mean, deviation)) / 2)
+    assert (full - plain).abs().max() > 0.02  # otherwise the comparison says nothing
+    torch.testing.assert_close(AdaInStylizer("a", net, style, 0.0)(content), plain)
+    torch.testing.assert_close(AdaInStylizer("a", net, style, 1.0)(content), full)
+    torch.testing.assert_close(AdaInStylizer("a", net, style, 0.5)(content), half)
+
+
+def test_the_style_is_encoded_once() -> None:
+    net = network()
+    calls: list[int] = []
+    net.encoder.register_forward_hook(lambda *_: calls.append(1))
+    stylizer = AdaInStylizer("a", net, picture(50, 70)[0])
+    assert len(calls) == 1
+    for i in range(3):
+        stylizer(picture(40, 40, seed=i))
+    assert len(calls) == 4
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 200), (33, 47)])
+def test_style_pictures_may_be_of_any_size(size: tuple[int, int]) -> None:
+    painted = AdaInStylizer("a", network(), picture(*size)[0])(picture(40, 48))
+    assert torch.isfinite(painted).all()
+
+
+def test_a_model_comes_back_as_it_was(tmp_path: Path) -> None:
+    path, net, style = tmp_path / "adain.safetensors", network(), picture(48, 48, seed=2)[0]
+    save_adain(path, net, StyleCard("any"))
+    assert list(tmp_path.iterdir()) == [path]
+    loaded = load_adain(path)
+    assert loaded.multiple_of == net.multiple_of
+    content = picture(40, 48)
+    found = AdaInStylizer("a", loaded, style)(content)
+    assert (found - AdaInStylizer("a", net, style)(content)).abs().max() < 0.01
+    with pytest.raises(CheckpointMismatchError, match="found adain"):
+        load_feedforward(path)
+
+
+def test_what_is_not_a_model(tmp_path: Path) -> None:
+    with pytest.raises(WeightsNotFoundError):
+        load_adain(tmp_path / "absent.safetensors")
+    path = tmp_path / "other.safetensors"
+    path.write_bytes(b"nothing")
+    with pytest.raises(UnsupportedCheckpointError):
+        load_adain(path)
+    save_file(vgg_tensors(), path)
+    with pytest.raises(CheckpointMismatchError, match="not an AdaIN model"):
+        load_adain(path)
+    save_adain(path, network(), StyleCard("any"))
+    encoder = {f"encoder.{key}": value for key, value in vgg_tensors((4, 6, 8, 16, 12), last="conv41").items()}
+    decoder = {f"decoder.{key}": value for key, value in network().decoder.state_dict().items()}
+    save_file(encoder | decoder, path)
+    with pytest.raises(CheckpointMismatchError, match="does not fit AdaInDecoder"):
+        load_adain(path)

@@ -1,0 +1,196 @@
+"""The recursive filter: steadier, as sharp as before, and without memory across cuts."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+import torch
+
+from vidstyle.imaging.pyramid import laplacian_bands
+from vidstyle.imaging.warp import backward_warp
+from vidstyle.protocols import Motion, TemporalFilter
+from vidstyle.temporal.consistency import beta_from_consistency, consistent_blend
+from vidstyle.temporal.filter import ConsistencyFilter, match_band_energy, warmup_frames
+
+SIZE = (48, 64)
+
+
+def motion(dx: float = 0.0, dy: float = 0.0, size: tuple[int, int] = SIZE) -> Motion:
+    """The whole picture moved by (dx, dy) since the frame before."""
+    forward = torch.tensor([dx, dy]).view(1, 2, 1, 1).expand(1, 2, *size)
+    return Motion(flow_backward=-forward, flow_forward=forward)
+
+
+def texture(seed: int, size: tuple[int, int] = SIZE) -> torch.Tensor:
+    """Strokes of a few pixels: (1, 3, H, W) in [0, 1]."""
+    noise = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(seed))
+    return (0.5 + 1.5 * (torch.nn.functional.avg_pool2d(noise, 3, 1, 1, count_include_pad=False) - 0.5)).clamp(0, 1)
+
+
+def flickering(num: int, dx: float = 0.0, dy: float = 0.0) -> list[torch.Tensor]:
+    """Strokes that move by (dx, dy) a frame, and half as much energy that is new in every frame."""
+    strokes = texture(1000) - 0.5
+    moved = [backward_warp(strokes, motion(index * dx, index * dy).flow_backward) for index in range(num)]
+    return [(0.5 + 0.8 * (frame + 0.7 * (texture(index) - 0.5))).clamp(0, 1) for index, frame in enumerate(moved)]
+
+
+def run(filter_: TemporalFilter, frames: list[torch.Tensor], step: Motion) -> list[torch.Tensor]:
+    """Filter frames of a constant grey scene, all of whose motion is ``step``."""
+    content, state, outputs = torch.full_like(frames[0], 0.5), None, []
+    for index, frame in enumerate(frames):
+        output, state = filter_.step(content, frame, step if index else None, state)
+        outputs.append(output)
+    return outputs
+
+
+def flicker(frames: list[torch.Tensor]) -> float:
+    return sum(float((b - a).square().mean()) for a, b in pairwise(frames))
+
+
+def band_ratios(image: torch.Tensor, reference: torch.Tensor) -> list[float]:
+    return [
+        float(a.square().mean() / b.square().mean())
+        for a, b in zip(laplacian_bands(image, 2), laplacian_bands(reference, 2), strict=True)
+    ]
+
+
+def kurtosis(band: torch.Tensor) -> float:
+    """Fourth moment over the square of the second: 3 for noise, more the more the energy is gathered in a few spots."""
+    return float(band.pow(4).mean() / band.square().mean().square())
+
+
+def test_it_keeps_the_protocol() -> None:
+    assert isinstance(ConsistencyFilter(0.5), TemporalFilter)
+
+
+def test_consistency_0_is_exactly_per_frame() -> None:
+    frames = [texture(seed) for seed in range(4)]
+    assert all(torch.equal(a, b) for a, b in zip(run(ConsistencyFilter(0), frames, motion()), frames, strict=True))
+
+
+def test_the_first_frame_is_its_own_stylization() -> None:
+    frame = texture(0)
+    assert torch.equal(run(ConsistencyFilter(1), [frame], motion())[0], frame)
+
+
+@pytest.mark.parametrize("restart", ["motion", "state"])
+def test_without_motion_or_state_nothing_of_the_past_remains(restart: str) -> None:
+    steady = ConsistencyFilter(1)
+    content, before, after = torch.full((1, 3, *SIZE), 0.5), texture(1), texture(2)
+    _, state = steady.step(content, before, None, None)
+    fresh, fresh_state = steady.step(content, after, None, None)
+    again, again_state = (
+        steady.step(content, after, None, state) if restart == "motion" else steady.step(content, after, motion(), None)
+    )
+    assert torch.equal(again, fresh)
+    following = texture(3)
+    assert torch.equal(
+        steady.step(content, following, motion(), again_state)[0],
+        steady.step(content, following, motion(), fresh_state)[0],
+    )
+
+
+@pytest.mark.parametrize("consistency", [0.5, 0.9, 1.0])
+def test_more_consistency_means_less_flicker_at_the_same_sharpness(consistency: float) -> None:
+    frames = flickering(24)
+    outputs = run(ConsistencyFilter(consistency), frames, motion())
+    assert flicker(outputs) < (1 - 0.8 * consistency) * flicker(frames)
+    for ratio in band_ratios(outputs[-1], frames[-1]):
+        assert 0.9 <= ratio <= 1.1
+
+
+@pytest.mark.parametrize("shift", [(0.0, 0.0), (0.13, -0.07)], ids=["still", "pan"])
+def test_texture_neither_fades_nor_grows_over_a_long_shot(shift: tuple[float, float]) -> None:
+    frames = flickering(100, *shift)
+    outputs = run(ConsistencyFilter(1), frames, motion(*shift))
+    inner = (..., slice(4, -12), slice(18, -4))  # the pan repeats the left and the lower border
+    for index in (20, 60, 99):
+        for ratio in band_ratios(outputs[index][inner], frames[index][inner]):
+            assert 0.8 <= ratio <= 1.2
+    # Nor does it gather in specks, which leaves the mean energy as it is.
+    assert kurtosis(laplacian_bands(outputs[-1][inner], 1)[0]) < 1.3 * kurtosis(
+        laplacian_bands(frames[-1][inner], 1)[0]
+    )
+
+
+def test_a_texture_that_moves_with_the_scene_is_followed() -> None:
+    first = texture(5, (64, 96))
+    step = motion(2.0, 1.0, (64, 96))
+    moved = [first]
+    for _ in range(5):
+        moved.append(backward_warp(moved[-1], step.flow_backward))
+    noisy = [frame + 0.2 * (texture(50 + index, (64, 96)) - 0.5) for index, frame in enumerate(moved)]
+    output = run(ConsistencyFilter(0.9), [frame.clamp(0, 1) for frame in noisy], step)[-1]
+    inner = (..., slice(12, -12), slice(16, -16))
+    error = (output - moved[-1])[inner].square().mean()
+    assert float(error) < 0.5 * float((noisy[-1] - moved[-1])[inner].square().mean())
+
+
+def test_occluded_pixels_keep_their_own_stylization() -> None:
+    before, after = texture(1), texture(2)
+    _, state = ConsistencyFilter(1).step(torch.zeros(1, 3, *SIZE), before, None, None)
+    step = motion(16.0, 0.0)  # the leftmost 16 columns came in from outside
+    output, _ = ConsistencyFilter(1).step(torch.zeros(1, 3, *SIZE), after, step, state)
+    assert float((output - after)[..., :8].abs().max()) < 0.01
+    assert float((output - after)[..., 24:].abs().mean()) > 0.05
+
+
+def test_a_source_that_looks_different_is_not_trusted() -> None:
+    before, after = texture(1), texture(2)
+    steady = ConsistencyFilter(1)
+    content = torch.full((1, 3, *SIZE), 0.2)
+    _, state = steady.step(content, before, None, None)
+    changed = content.clone()
+    changed[..., :16, :] = 0.9  # a light goes on in a third of the picture
+    output, _ = steady.step(changed, after, motion(), state)
+    difference = (output - after).abs().mean((0, 1, 3))
+    assert float(difference[:8].max()) < 0.01
+    assert float(difference[24:].min()) > 0.03
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 9), (7, 8), (31, 45)], ids=str)
+def test_odd_and_tiny_pictures_stay_in_range(size: tuple[int, int]) -> None:
+    frames = [torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(seed)).round() for seed in range(6)]
+    for output in run(ConsistencyFilter(1), frames, motion(0.4, 0.3, size)):
+        assert output.shape == (1, 3, *size)
+        assert output.dtype == torch.float32
+        assert float(output.min()) >= 0
+        assert float(output.max()) <= 1
+
+
+def test_a_coarse_flow_does_as_well_as_a_full_one() -> None:
+    frames = [texture(seed) for seed in range(6)]
+    full = run(ConsistencyFilter(0.9), frames, motion())
+    coarse = run(ConsistencyFilter(0.9), frames, motion(size=(12, 16)))
+    torch.testing.assert_close(coarse[-1], full[-1], atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("beta", [0.2, 0.5, 0.8, 0.95])
+def test_band_energy_of_blended_uncorrelated_textures_is_restored(beta: float) -> None:
+    s, w = texture(1, (96, 128)), texture(2, (96, 128))
+    blended = consistent_blend(s, w, torch.ones(1, 1, 96, 128), beta)
+    assert min(band_ratios(blended, s)) < 0.95
+    for ratio in band_ratios(match_band_energy(blended, s), s):
+        assert 0.9 <= ratio <= 1.1
+
+
+def test_matching_a_picture_to_itself_changes_nothing() -> None:
+    image = texture(3)
+    torch.testing.assert_close(match_band_energy(image, image), image)
+
+
+def test_gains_are_bounded() -> None:
+    faint = 0.5 + 0.01 * (texture(1) - 0.5)
+    ratios = band_ratios(match_band_energy(faint, texture(1)), faint)
+    assert all(1.2 < ratio <= 1.5**2 * 1.05 for ratio in ratios)
+
+
+@pytest.mark.parametrize("consistency", [0.3, 0.9, 1.0])
+def test_warmup_is_as_long_as_beta_makes_matter(consistency: float) -> None:
+    num, beta = warmup_frames(consistency), beta_from_consistency(consistency)
+    assert beta**num <= 0.01 < beta ** (num - 1)
+
+
+def test_no_consistency_needs_no_warmup() -> None:
+    assert warmup_frames(0) == 0

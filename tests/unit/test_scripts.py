@@ -1,0 +1,215 @@
+"""The scripts a newcomer runs first, those that print the project's figures, and the commands of the documents."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import click
+import media_factory as factory
+import pytest
+import torch
+
+from vidstyle.cli.main import cli
+from vidstyle.config import shipped_presets
+from vidstyle.stylizers.checkpoint import StyleCard, save_feedforward
+from vidstyle.stylizers.feedforward import BlurPoolNet
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPTS = ROOT / "scripts"
+
+
+def run_shell(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run bash code that has sourced the scripts' common part."""
+    command = ["bash", "-c", f'source "{SCRIPTS}/environment.sh"\n{code}', "demo"]
+    return subprocess.run(
+        command, env=os.environ | environment, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
+    )
+
+
+def executable(path: Path, code: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/bash\n{code}\n")
+    path.chmod(0o755)
+    return path
+
+
+def documented_commands() -> list[str]:
+    blocks = re.findall(
+        r"^```sh\n(.*?)^```", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
+    return [line for block in blocks for line in block.splitlines() if line.startswith("vidstyle ")]
+
+
+@pytest.mark.parametrize("line", documented_commands())
+def test_commands_of_the_readme_are_understood(line: str) -> None:
+    # Parsed as the command line would, down to the last option; not run.
+    arguments = shlex.split(line, comments=True)[1:]
+    command: click.Command = cli
+    context = click.Context(cli)
+    while isinstance(command, click.Group):
+        found = command.get_command(context, arguments.pop(0))
+        assert found is not None, line
+        command = found
+    parsed = command.make_context(command.name, arguments).params
+    preset = parsed.get("preset")
+    assert preset is None or preset in shipped_presets()
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/benchmark.md"])
+def test_links_between_documents_lead_somewhere(name: str) -> None:
+    document = ROOT / name
+    links = re.findall(r"(?<!!)\[[^\]]*\]\(([^)#]+)\)", document.read_text(encoding="utf-8"))
+    local = [link for link in links if "://" not in link]
+    assert [link for link in local if not (document.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("name", ["scripts/demo", "scripts/test", "scripts/check", ".ci/run"])
+def test_scripts_are_executable_bash(name: str) -> None:
+    path = ROOT / name
+    assert os.access(path, os.X_OK)
+    assert path.read_text().startswith("#!/usr/bin/env bash\n")
+    assert subprocess.run(["bash", "-n", path], check=False).returncode == 0
+
+
+def test_python_is_taken_by_what_it_is_not_by_its_name(tmp_path: Path) -> None:
+    # As a version manager leaves them: a name on PATH that only prints an error.
+    executable(tmp_path / "python3.13", "echo 'python3.13: version not installed' >&2; exit 127")
+    executable(tmp_path / "python3.12", "exit 1")
+    executable(tmp_path / "python3.11", f'exec "{sys.executable}" "$@"')
+    result = run_shell("find_python", PATH=f"{tmp_path}:{os.environ['PATH']}")
+    assert result.stdout == "python3.11\n"
+
+
+def test_no_python_is_one_sentence(tmp_path: Path) -> None:
+    for name in ("python3.14", "python3.13", "python3.12", "python3.11", "python3"):
+        executable(tmp_path / name, "exit 1")
+    venv = tmp_path / "venv"
+    result = run_shell("prepare", PATH=f"{tmp_path}:{os.environ['PATH']}", VIDSTYLE_VENV=str(venv))
+    assert result.returncode == 1
+    assert result.stderr.startswith("demo: Python 3.11 or newer is needed")
+    assert result.stderr.count("\n") == 1
+    assert not venv.exists()
+
+
+def test_a_folder_that_is_no_environment_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("precious")
+    result = run_shell("prepare", VIDSTYLE_VENV=str(tmp_path))
+    assert result.returncode == 1
+    assert "is not a virtual environment" in result.stderr
+    assert (tmp_path / "thesis.txt").read_text() == "precious"
+
+
+def stub_environment(venv: Path, *, opencv_loads: bool) -> Path:
+    """An environment whose Python writes down what it is asked to do; cv2 loads, or only once headless is installed."""
+    log, headless = venv / "log", venv / "headless"
+    code = f"""
+echo "$*" >> "{log}"
+case "$*" in
+  *"install --quiet opencv-python-headless"*) touch "{headless}" ;;
+  *"import cv2"*)
+    if [[ {int(opencv_loads)} == 0 && ! -e "{headless}" ]]; then echo "ImportError: libGL.so.1" >&2; exit 1; fi ;;
+esac"""
+    executable(venv / "bin" / "python", code)
+    (venv / "pyvenv.cfg").touch()
+    return log
+
+
+def test_an_opencv_without_its_desktop_libraries_is_replaced(tmp_path: Path) -> None:
+    log = stub_environment(tmp_path / "venv", opencv_loads=False)
+    result = run_shell("prepare", VIDSTYLE_VENV=str(tmp_path / "venv"))
+    assert result.returncode == 0, result.stderr
+    assert "ImportError: libGL.so.1" in result.stdout
+    calls = log.read_text().splitlines()
+    removed = calls.index("-m pip uninstall --quiet --yes opencv-python opencv-python-headless")
+    assert removed < calls.index("-m pip install --quiet opencv-python-headless")
+
+
+def test_a_second_run_installs_nothing_until_the_project_changes(tmp_path: Path) -> None:
+    venv = tmp_path / "venv"
+    log = stub_environment(venv, opencv_loads=True)
+
+    def installs(extra: str) -> list[str]:
+        log.unlink(missing_ok=True)
+        assert run_shell(f"prepare {extra}", VIDSTYLE_VENV=str(venv)).returncode == 0
+        return [line.split()[-1] for line in log.read_text().splitlines() if "pip install" in line]
+
+    assert installs("") == ["."]
+    assert installs("") == []
+    assert installs("dev") == [".[dev]"]
+    assert installs("dev") == []
+    (venv / "vidstyle-installed-dev").write_text("of an older project file\n")
+    assert installs("dev") == [".[dev]"]
+
+
+@pytest.fixture(scope="module")
+def random_style(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("style") / "random.safetensors"
+    torch.manual_seed(0)
+    save_feedforward(path, BlurPoolNet(num_channels=16, num_blocks=1), StyleCard("random"))
+    return path
+
+
+def run_script(name: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, SCRIPTS / name, *map(str, arguments)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_benchmark_measures_a_render(clip_mp4: Path, random_style: Path, tmp_path: Path) -> None:
+    output = tmp_path / "figures.json"
+    arguments = ["--clip", clip_mp4, "--style", random_style, "--frames", "60", "--skip-baseline", "--json", output]
+    result = run_script("benchmark.py", *arguments, "--roofline", "--peak-tflops", "1", "--peak-tbps", "0.1")
+    assert result.returncode == 0, result.stderr
+    found = json.loads(output.read_text())
+    assert found["vidstyle"]["num_frames"] == 60  # of a clip of 48
+    assert {"decode", "stylize", "flow", "filter", "encode"} <= found["vidstyle"]["stage_ms_per_frame"].keys()
+    assert found["vidstyle"]["peak_rss_mib"] > 50
+    # One multiply-add is two operations: 3 to 4 channels by 3x3 at 64x48 is the first convolution alone.
+    assert found["roofline"]["flop_per_frame"] > 2 * 3 * 4 * 9 * 64 * 48
+    assert found["roofline"]["bytes_per_frame_unfused"] > 64 * 48 * 3 * 2
+    assert "vidstyle" in result.stdout
+
+
+@pytest.mark.parametrize("network", ["johnson32", "vgg-adain"])
+def test_baseline_loop_runs_past_the_end_of_the_clip(tmp_path: Path, network: str) -> None:
+    clip = factory.make_clip(tmp_path / "short.mp4", num_frames=2, size=(66, 50))
+    job = {"network": network, "clip": str(clip), "frames": 3, "size": "44x36", "device": "cpu"}
+    result = run_script("measurements.py", "baseline", json.dumps(job))
+    assert result.returncode == 0, result.stderr
+    found = json.loads(result.stdout)
+    assert found["num_frames"] == 3
+    assert found["size"] == [44, 36]
+    assert sum(found["stage_ms_per_frame"].values()) * 3 <= found["wall_seconds"] * 1000
+
+
+def test_repeated_clip_has_the_frames_asked_for_and_rising_times(clip_mp4: Path, tmp_path: Path) -> None:
+    target = tmp_path / "long.mp4"
+    job = {"clip": str(clip_mp4), "target": str(target), "frames": 100}
+    assert run_script("measurements.py", "repeat", json.dumps(job)).returncode == 0
+    pts = _video_pts(target)
+    assert len(pts) == 100
+    assert all(before < after for before, after in pairwise(pts))
+
+
+def _video_pts(path: Path) -> list[int]:
+    import av
+
+    with av.open(str(path)) as container:
+        return [frame.pts for frame in container.decode(video=0) if frame.pts is not None]
+
+
+def test_evaluation_writes_figures_and_strips(random_style: Path, tmp_path: Path) -> None:
+    arguments = [random_style, "--frames", "12", "--size", "64x40", "--device", "cpu", "--output", tmp_path]
+    result = run_script("evaluate_sample.py", *arguments)
+    assert result.returncode == 0, result.stderr
+    found = json.loads((tmp_path / "figures.json").read_text())["random"]
+    assert found["num_frames"] == 12
+    assert found["warping_error"]["1"] < found["warping_error_per_frame"]["1"]
+    assert (tmp_path / "random.png").stat().st_size > 0

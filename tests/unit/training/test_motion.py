@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import torch
+from network_factory import picture
+
+from vidstyle.imaging.warp import backward_warp
+from vidstyle.training.motion import MARGIN_PX, moved_view, random_flow, stability_loss
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def test_every_other_flow_is_a_shift_in_whole_pixels() -> None:
+    flow = random_flow(6, 64, 96, generator())
+    assert flow.shape == (6, 2, 64, 96)
+    rigid, warped = flow[::2], flow[1::2]
+    assert torch.equal(rigid, rigid[..., :1, :1].expand_as(rigid))
+    assert torch.equal(rigid, rigid.round())
+    assert rigid.abs().max() <= 8
+    assert (warped.std((2, 3)) > 0.3).all()
+    assert rigid[..., 0, 0].unique(dim=0).shape[0] > 1
+
+
+def test_flow_is_smooth_and_bounded() -> None:
+    flow = random_flow(8, 128, 128, generator(3))
+    assert flow.abs().max() < 40
+    assert (flow[..., 1:] - flow[..., :-1]).abs().max() < 1
+
+
+def test_the_same_generator_gives_the_same_flow() -> None:
+    assert torch.equal(random_flow(2, 64, 64, generator(5)), random_flow(2, 64, 64, generator(5)))
+    assert not torch.equal(random_flow(2, 64, 64, generator(5)), random_flow(2, 64, 64, generator(6)))
+
+
+def test_a_view_is_the_warp_a_little_brighter_or_darker_and_noisier() -> None:
+    content = 0.3 + 0.3 * picture(96, 96, num=8)  # away from black and white, where nothing is cut off
+    flow = random_flow(8, 96, 96, generator(1))
+    warped = backward_warp(content, flow)
+    moved = moved_view(content, flow, generator(2))
+    gains, deviations = [], []
+    for one, other in zip(moved, warped, strict=True):
+        gain = (one * other).sum() / other.square().sum()
+        gains.append(float(gain))
+        deviations.append(float((one - gain * other).std()))
+    assert all(0.945 < gain < 1.055 for gain in gains)
+    assert all(deviation < 0.021 for deviation in deviations)
+    assert max(gains) - min(gains) > 0.01
+    assert max(deviations) - min(deviations) > 0.002
+
+
+def test_a_shift_shows_what_was_that_far_away() -> None:
+    content = picture(64, 64)
+    flow = torch.tensor([5.0, -3.0]).view(1, 2, 1, 1).expand(1, 2, 64, 64)
+    moved = backward_warp(content, flow)
+    torch.testing.assert_close(moved[..., 8:-8, 8:-8], content[..., 5:-11, 13:-3], atol=1e-4, rtol=0)
+
+
+def test_a_view_stays_in_range() -> None:
+    content = (picture(64, 64, num=4) > 0.5).float()
+    moved = moved_view(content, random_flow(4, 64, 64, generator()), generator())
+    assert moved.min() >= 0
+    assert moved.max() <= 1
+
+
+def test_stability_is_zero_for_what_moves_along_and_not_for_what_stays() -> None:
+    painted, flow = picture(96, 96, num=2), random_flow(2, 96, 96, generator())
+    along = backward_warp(painted, flow)
+    assert stability_loss(painted, along, flow).item() == 0
+    assert stability_loss(painted, painted, flow).item() > 0.01
+    along[..., :MARGIN_PX, :] = 0  # the border has nothing to show and does not count
+    assert stability_loss(painted, along, flow).item() == 0
