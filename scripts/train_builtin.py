@@ -5,7 +5,6 @@ checkpoint when it is started again.
 
     python scripts/train_builtin.py                                   # all of them
     python scripts/train_builtin.py --only mosaic --threads 1
-    python scripts/train_builtin.py --only mosaic --finish-from mosaic.checkpoint
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import hashlib
 import json
 import os
 import sys
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +26,12 @@ from vidstyle.errors import VidstyleError
 from vidstyle.evaluation.painted import PAINTED_STYLES
 from vidstyle.media.stills import read_style_image, write_still
 from vidstyle.stylizers.checkpoint import StyleCard, load_feedforward
-from vidstyle.stylizers.encoder import load_encoder
-from vidstyle.training.checkpoints import checkpoint_settings
+from vidstyle.stylizers.encoder import VggEncoder, load_encoder
+from vidstyle.stylizers.feedforward import BlurPoolNet
 from vidstyle.training.dataset import ContentCrops
 from vidstyle.training.feedforward import FeedforwardTrainer, StepReport
 from vidstyle.training.run import PAINTING_SIDE_PX, sample_sheet
-from vidstyle.training.settings import TrainingSettings
+from vidstyle.training.settings import LossWeights, TrainingSettings
 
 WEIGHTS = Path(__file__).parent.parent / "vidstyle" / "weights"
 ENCODER = "encoders/vgg19_pruned16x_to_conv5_1.pth"
@@ -57,7 +56,8 @@ OWN = "made by this project's own program, CC0"
 class Recipe:
     """One shipped style.
 
-    ``picture`` is a file under ``paintings/``, or a painter of ``vidstyle.evaluation.painted``.
+    ``picture`` is a file under ``paintings/``, or a painter of ``vidstyle.evaluation.painted``. Each stage goes on from
+    the network of the one before; the first from that of ``starts_from``'s first stage, or from scratch.
     """
 
     name: str
@@ -65,7 +65,8 @@ class Recipe:
     picture: str
     source: str
     licence: str
-    settings: TrainingSettings = field(default_factory=TrainingSettings)
+    stages: tuple[TrainingSettings, ...] = (TrainingSettings(),)
+    starts_from: str | None = None
 
 
 RECIPES = [
@@ -75,6 +76,8 @@ RECIPES = [
         "starry_night.jpg",
         "Vincent van Gogh, The Starry Night, 1889",
         PUBLIC_DOMAIN,
+        # The second stage takes away the lattice that the first left on flat skies.
+        (TrainingSettings(), TrainingSettings(steps=450, learning_rate=8e-4, weights=LossWeights(temporal=40.0))),
     ),
     Recipe(
         "mosaic",
@@ -82,6 +85,15 @@ RECIPES = [
         "mosaic",
         "mosaic, painted by vidstyle.evaluation.painted",
         OWN,
+    ),
+    Recipe(
+        "oil-strokes",
+        "Thick oil paint in warm and cool strokes that follow the forms",
+        "oil_strokes",
+        "oil_strokes, painted by vidstyle.evaluation.painted",
+        OWN,
+        (TrainingSettings(steps=1500, weights=LossWeights(temporal=15.0)),),
+        starts_from="starry-night",
     ),
 ]
 
@@ -94,7 +106,7 @@ def main() -> None:
     try:
         for recipe in RECIPES:
             if arguments.only in (None, recipe.name):
-                build(recipe, data, arguments.checkpoint_dir, arguments.finish_from)
+                build(recipe, data, arguments.checkpoint_dir)
     except (VidstyleError, OSError) as error:
         sys.exit(f"train_builtin: {error}")
 
@@ -103,36 +115,50 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=[recipe.name for recipe in RECIPES], help="train just this one")
     parser.add_argument("--checkpoint-dir", type=Path, default=Path("runs"), help="where runs keep their state")
-    parser.add_argument("--finish-from", type=Path, help="make weights and card of this checkpoint as it stands")
     parser.add_argument("--threads", type=int, help="CPU threads; all by default")
-    arguments = parser.parse_args()
-    if arguments.finish_from and not arguments.only:
-        parser.error("--finish-from needs --only NAME")
-    if arguments.finish_from and not arguments.finish_from.is_file():
-        parser.error(f"there is no checkpoint {arguments.finish_from}")
-    return arguments
+    return parser.parse_args()
 
 
-def build(recipe: Recipe, data: Path, checkpoint_dir: Path, finish_from: Path | None) -> None:
-    # A finished run's own settings go into the card, whatever the table says by now.
-    settings = checkpoint_settings(finish_from) if finish_from else recipe.settings
-    crops = ContentCrops(data / CONTENT, settings.crop_px)
-    checkpoint = finish_from or checkpoint_dir / f"{recipe.name}.checkpoint"
-    checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    trainer = FeedforwardTrainer(style_picture(recipe, data), crops, load_encoder(data / ENCODER), settings, checkpoint)
-    if not finish_from:
-        train(trainer, recipe.name)
-    elif trainer.progress < 1:
-        print(f"{recipe.name}: {finish_from} stopped at step {trainer.step} of {settings.steps}", file=sys.stderr)
+def build(recipe: Recipe, data: Path, checkpoint_dir: Path) -> None:
+    checkpoint_dir.mkdir(parents=True, exist_ok=True)
+    crops = ContentCrops(data / CONTENT, recipe.stages[0].crop_px)
+    encoder = load_encoder(data / ENCODER)
+    trainers: list[FeedforwardTrainer] = []
+    for index in range(len(recipe.stages)):
+        if trainers:
+            initial = trainers[-1].averaged_net
+        elif recipe.starts_from:
+            other = next(each for each in RECIPES if each.name == recipe.starts_from)
+            initial = run_stage(other, 0, data, crops, encoder, checkpoint_dir, None).averaged_net
+        else:
+            initial = None
+        trainers.append(run_stage(recipe, index, data, crops, encoder, checkpoint_dir, initial))
 
     weights = WEIGHTS / f"{recipe.name}.safetensors"
-    trainer.save_style(weights, StyleCard(recipe.name, recipe.title, f"{recipe.source} ({recipe.licence})"))
-    card = model_card(recipe, trainer, trainer.measure(num_batches=16), weights)
+    trainers[-1].save_style(weights, StyleCard(recipe.name, recipe.title, f"{recipe.source} ({recipe.licence})"))
+    card = model_card(recipe, trainers, weights)
     weights.with_suffix(".toml").write_text(to_toml(card), encoding="utf-8")
     sheet = checkpoint_dir / f"{recipe.name}.png"
-    sheet.parent.mkdir(parents=True, exist_ok=True)
     write_still(sheet, sample_sheet(crops.samples(4), load_feedforward(weights), recipe.name), overwrite=True)
     print(f"wrote {weights} and its card; samples: {sheet}")
+
+
+def run_stage(
+    recipe: Recipe,
+    index: int,
+    data: Path,
+    crops: ContentCrops,
+    encoder: VggEncoder,
+    checkpoint_dir: Path,
+    initial: BlurPoolNet | None,
+) -> FeedforwardTrainer:
+    """Train one stage; one that is done is only read from its checkpoint."""
+    checkpoint = checkpoint_dir / f"{recipe.name}.{index + 1}.checkpoint"
+    trainer = FeedforwardTrainer(
+        style_picture(recipe, data), crops, encoder, recipe.stages[index], checkpoint=checkpoint, start_from=initial
+    )
+    train(trainer, f"{recipe.name} {index + 1}/{len(recipe.stages)}")
+    return trainer
 
 
 def style_picture(recipe: Recipe, data: Path) -> Tensor:
@@ -151,12 +177,14 @@ def train(trainer: FeedforwardTrainer, name: str) -> None:
         trainer.run(on_step)
 
 
-def model_card(recipe: Recipe, trainer: FeedforwardTrainer, final: StepReport, weights: Path) -> dict[str, Any]:
+def model_card(recipe: Recipe, trainers: list[FeedforwardTrainer], weights: Path) -> dict[str, Any]:
+    last = trainers[-1]
+    final = last.measure(num_batches=16)
     return {
         "title": recipe.title,
         "name": recipe.name,
         "architecture": "blurpool",
-        "num_parameters": sum(parameter.numel() for parameter in trainer.net.parameters()),
+        "num_parameters": sum(parameter.numel() for parameter in last.net.parameters()),
         "licence": "MIT",
         "sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
         "style_source": recipe.source,
@@ -165,15 +193,16 @@ def model_card(recipe: Recipe, trainer: FeedforwardTrainer, final: StepReport, w
         "content_licence": CONTENT_LICENCE,
         "encoder": "VGG-19 to conv5_1, pruned 16 times (Collaborative Distillation, Wang et al. 2020)",
         "encoder_licence": "MIT, (c) 2020 Huan Wang",
-        "steps": trainer.step,
-        "seconds": round(trainer.seconds),
-        "device": trainer.settings.device,
+        "starts_from": recipe.starts_from and f"{recipe.starts_from}, stage 1",
+        "steps": sum(trainer.step for trainer in trainers),
+        "seconds": round(sum(trainer.seconds for trainer in trainers)),
+        "device": last.settings.device,
         "final_losses": {
             "content": round(final.content, 4),
             "style": round(final.style, 4),
             "temporal": round(final.temporal, 5),
         },
-        "settings": asdict(trainer.settings),
+        "stages": {str(index + 1): asdict(trainer.settings) for index, trainer in enumerate(trainers)},
     }
 
 

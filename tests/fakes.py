@@ -111,7 +111,6 @@ class FakeStylizer:
     """Gives back the negative, and remembers the size of every batch; out of memory above ``max_batch`` frames."""
 
     name = "negative"
-    multiple_of = 1
 
     def __init__(self, max_batch: int | None = None, error: Exception | None = None) -> None:
         self.batches: list[int] = []

@@ -117,8 +117,14 @@ def _stylize_clip(
         flow=flow.reason,
         streams=tuple(streams),
         cut_seconds=tuple(stats.cut_seconds),
-        notes=(*warnings, *painter.fallbacks),
+        notes=(*warnings, *painter.fallbacks, *_merged_frames(sink)),
     )
+
+
+def _merged_frames(sink: MediaSink) -> list[str]:
+    if not isinstance(sink, GifWriter) or not sink.num_frames_merged:
+        return []
+    return [f"{sink.num_frames_merged} frames less than 2/100 s apart were merged, which is the least a GIF can show"]
 
 
 def _open_sink(

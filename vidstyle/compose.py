@@ -160,7 +160,6 @@ class Composition:
             flow=estimator,
             cuts=CutDetector(rate) if rate is not None else None,
             device=self.compute.device,
-            dtype=self.compute.dtype,
             size=wanted if wanted != size else None,
             batch_size=config.batch_size or _DEFAULT_BATCH.get(self.compute.device.type, 1),
         )

@@ -34,14 +34,15 @@ class Stylizer(Protocol):
 
     Attributes:
         name: what a user calls the style.
-        multiple_of: height and width handed to ``__call__`` must be multiples of this; the pipeline pads.
     """
 
     name: str
-    multiple_of: int
 
     def __call__(self, content: Tensor) -> Tensor:
-        """Paint (N, 3, H, W) RGB in [0, 1], float32/float16/bfloat16; returns the same shape, float32, in [0, 1]."""
+        """Paint (N, 3, H, W) RGB in [0, 1], of any floating dtype and any size from 1x1; returns float32, same shape.
+
+        Padding to what a network needs, and its precision, are the stylizer's own affair.
+        """
         ...
 
     def to(self, device: str, dtype: Any) -> Stylizer:
@@ -71,9 +72,7 @@ class FlowEstimator(Protocol):
 class TemporalFilter(Protocol):
     """Makes a stylized stream steady; all memory is in the explicit ``state``."""
 
-    def step(
-        self, content: Tensor, stylized: Tensor, motion: Motion | None, state: Any | None
-    ) -> tuple[Tensor, Any]:
+    def step(self, content: Tensor, stylized: Tensor, motion: Motion | None, state: Any | None) -> tuple[Tensor, Any]:
         """Filter one frame.
 
         Args:

@@ -59,6 +59,6 @@ def doctor() -> None:
 
 
 def _opencv_version() -> str:
-    import cv2
+    from vidstyle.imaging.opencv import load_opencv
 
-    return str(cv2.__version__)
+    return str(load_opencv().__version__)

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 
-class Seconds(click.ParamType):
+class Seconds(click.ParamType[float]):
     """A moment: ``2.5``, ``1:02.5`` or ``0:01:02.5``."""
 
     name = "time"

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 @click.option("--style", "-s", "styles", multiple=True, help="Style to show; repeat it for a contact sheet.")
 @painting_settings
 def preview(
+    *,
     source: Path,
     output: Path,
     times: tuple[float, ...],

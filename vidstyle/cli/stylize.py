@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -105,7 +106,9 @@ def _run(source: Path, output: Path, config: Any, overwrite: bool, quiet: bool) 
             for line in lines:
                 click.echo(f"  {line}")
 
-    with tqdm(unit=" frames", disable=quiet, dynamic_ncols=True, desc=source.name, leave=False) as bar:
+    with tqdm(
+        unit=" frames", disable=quiet or not sys.stderr.isatty(), dynamic_ncols=True, desc=source.name, leave=False
+    ) as bar:
 
         def on_progress(done: int, expected: int | None) -> None:
             if bar.total is None and expected is not None:

@@ -30,6 +30,7 @@ def train() -> None:
 @click.option("--content", required=True, type=click.Path(path_type=Path), help="Folder of photos to paint on.")
 @click.option("--out", "-o", "output", required=True, type=click.Path(path_type=Path), help="Style file to write.")
 @click.option("--encoder", default="vgg19", help="vgg19, vgg16 or a VGG weight file: what judges the painting.")
+@click.option("--start-from", help="A shipped style or a style file to go on from; needs fewer steps.")
 @click.option("--steps", type=click.IntRange(min=1), default=_DEFAULTS.steps, help="Optimiser steps.")
 @click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="Stop after so long, if that is sooner.")
 @click.option(
@@ -53,6 +54,7 @@ def feedforward(
     content: Path,
     output: Path,
     encoder: str,
+    start_from: str | None,
     steps: int,
     minutes: float | None,
     style_size: int,
@@ -99,6 +101,7 @@ def feedforward(
             output,
             settings=settings,
             encoder=encoder,
+            start_from=start_from,
             name=name,
             title=title,
             allow_download=allow_download,

@@ -32,11 +32,10 @@ class DisFlow:
     frame and in pixels of the frame. The frame's size may only change after ``reset``.
 
     Args:
-        preset: how much work OpenCV spends. ``medium`` measures at half of the working resolution, the other two at a
-            quarter.
-        scale: working resolution over frame resolution, in (0, 1]. ``medium`` on half resolution is about as exact as
-            ``fast`` on the full frame; on the full frame it is a
-            quarter more exact and costs four to five times as much.
+        preset: how much work OpenCV spends. ``medium`` goes down to single pixels of the working grid and refines
+            twice as long as OpenCV's preset of that name: measured on a rendered scene with exact flow, that steadies
+            more per millisecond than a finer grid does. The other two are OpenCV's own.
+        scale: working resolution over frame resolution, in (0, 1].
 
     Raises:
         ValueError: an unknown preset or a scale outside (0, 1].
@@ -52,6 +51,9 @@ class DisFlow:
         self._scale = scale
         self._cv2 = load_opencv()
         self._search = self._cv2.DISOpticalFlow_create(getattr(self._cv2, f"DISOPTICAL_FLOW_PRESET_{preset.upper()}"))
+        if preset == "medium":
+            self._search.setFinestScale(0)
+            self._search.setVariationalRefinementIterations(10)
         self._frame_size: tuple[int, int] | None = None
         self._previous: NDArray[Any] | None = None
 

@@ -1,4 +1,4 @@
-"""Where motion cannot be trusted: the forward-backward check and motion boundaries of Ruder et al. 2016, section 3."""
+"""Where motion cannot be trusted: the forward-backward check of Ruder et al. 2016, section 3."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ def occlusion_mask(flow_backward: Tensor, flow_forward: Tensor, frame_size: tupl
     """Mark the pixels of frame t that have no counterpart in frame t-1.
 
     With F the backward flow and r = B(x + F) the forward flow found where F points to, a pixel is trusted when
-    |F + r|² < 0.01 (|F|² + |r|²) + 0.5, x + F lies inside the frame, and |∇u|² + |∇v|² ≤ 0.01 |F|² + 0.002
-    (Ruder, Dosovitskiy & Brox 2016, eq. 5 and 6).
+    |F + r|² < 0.02 (|F|² + |r|²) + 1 and x + F lies inside the frame (Ruder, Dosovitskiy & Brox 2016, eq. 5, whose
+    limits are half of these). Their test for motion boundaries (eq. 6) is left out: it distrusts every slanted surface
+    under a moving camera, and what it is there for is caught by the filter's photometric test.
 
     Args:
         flow_backward: (1, 2, h, w) float32 pixels of the frame, t to t-1, on any grid.
@@ -31,18 +32,11 @@ def occlusion_mask(flow_backward: Tensor, flow_forward: Tensor, frame_size: tupl
 
     squared = flow_backward.square().sum(1, keepdim=True)
     mismatch = (flow_backward + returned).square().sum(1, keepdim=True)
-    consistent = mismatch < 0.01 * (squared + returned.square().sum(1, keepdim=True)) + 0.5
+    consistent = mismatch < 0.02 * (squared + returned.square().sum(1, keepdim=True)) + 1.0
 
     limit = position.new_tensor([width - 0.5, height - 0.5]).view(1, 2, 1, 1)
     inside = ((position >= -0.5) & (position <= limit)).all(1, keepdim=True)
-
-    # Differences between neighbours of the grid, per pixel of the frame; the last row and column repeat.
-    gradient = (
-        F.pad((flow_backward[..., :, 1:] - flow_backward[..., :, :-1]) / step[:, :1], (0, 1)).square()
-        + F.pad((flow_backward[..., 1:, :] - flow_backward[..., :-1, :]) / step[:, 1:], (0, 0, 0, 1)).square()
-    ).sum(1, keepdim=True)
-    smooth = gradient <= 0.01 * squared + 0.002
-    return 1.0 - (consistent & inside & smooth).float()
+    return 1.0 - (consistent & inside).float()
 
 
 def soft_validity(occluded: Tensor) -> Tensor:

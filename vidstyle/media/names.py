@@ -9,7 +9,7 @@ from vidstyle.media.stills import is_still
 
 _READABLE_SUFFIXES = {
     *WRITABLE_SUFFIXES,
-    *(".avi .flv .gif .m2ts .mpeg .mpg .mts .mxf .ogv .ts .vob .wmv".split()),
+    *(".avi", ".flv", ".gif", ".m2ts", ".mpeg", ".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob", ".wmv"),
 }
 
 

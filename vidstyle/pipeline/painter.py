@@ -34,7 +34,7 @@ class StageClock:
     def stage(self, name: str) -> Iterator[None]:
         """Count the enclosed work towards ``name``."""
         if self._cuda:
-            begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+            begin, end = self._event(), self._event()
             begin.record()
             yield
             end.record()
@@ -43,6 +43,10 @@ class StageClock:
         started = perf_counter()
         yield
         self._add(name, perf_counter() - started)
+
+    @staticmethod
+    def _event() -> torch.cuda.Event:
+        return torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]  # torch leaves it untyped
 
     def settle(self) -> None:
         """Read the events; call once the device is known to be done."""
@@ -82,7 +86,6 @@ class Painter:
         flow: estimator, or None for per-frame output.
         cuts: detector that restarts flow and filter, or None.
         device: where to compute.
-        dtype: of the network's input.
         size: (width, height) to work and deliver at; None keeps the source's.
         batch_size: most frames handed to the network at once; halved for good when the device runs out of memory.
     """
@@ -92,7 +95,6 @@ class Painter:
     flow: FlowEstimator | None
     cuts: CutDetector | None
     device: torch.device
-    dtype: torch.dtype
     size: tuple[int, int] | None
     batch_size: int
     fallbacks: list[str] = field(default_factory=list)
@@ -116,18 +118,22 @@ class Painter:
         """
         try:
             return self._paint(frames)
-        except torch.OutOfMemoryError as error:
-            raise self._too_small() from error
+        except RuntimeError as error:
+            # On a CPU torch has no error class of its own for this.
+            if isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error):
+                raise self._too_small() from error
+            raise
 
     def _paint(self, frames: Sequence[VideoFrame]) -> list[PaintedFrame]:
         with self.clock.stage("upload"):
             content = self._upload(frames)
         with self.clock.stage("stylize"):
             stylized = self._stylize(content)
-        starts = [self.cuts is not None and self.cuts.push(frame.data) for frame in frames]
-        steady = torch.cat([
-            self._steady(content[i : i + 1], stylized[i : i + 1], starts_shot) for i, starts_shot in enumerate(starts)
-        ])
+        with self.clock.stage("cuts"):
+            starts = [self.cuts is not None and self.cuts.push(frame.data) for frame in frames]
+        steady = torch.cat(
+            [self._steady(content[i : i + 1], stylized[i : i + 1], starts_shot) for i, starts_shot in enumerate(starts)]
+        )
         with self.clock.stage("download"):
             pictures = steady.mul(255.0).add_(0.5).to(torch.uint8).to("cpu")
         self.clock.settle()
@@ -154,16 +160,16 @@ class Painter:
         while done < len(content):
             chunk = content[done : done + self.batch_size]
             try:
-                parts.append(self.stylizer(chunk.to(self.dtype, memory_format=torch.channels_last)).float())
-            except torch.OutOfMemoryError as error:
-                self._halve_batch(error)
+                parts.append(self.stylizer(chunk))
+                done += len(chunk)
                 continue
-            done += len(chunk)
+            except torch.OutOfMemoryError:
+                if self.batch_size == 1:
+                    raise
+            self._halve_batch()  # after the except block, whose exception holds on to the memory
         return torch.cat(parts).contiguous()
 
-    def _halve_batch(self, error: Exception) -> None:
-        if self.batch_size == 1:
-            raise self._too_small() from error
+    def _halve_batch(self) -> None:
         self.batch_size //= 2
         self.fallbacks.append(f"{self.device} ran out of memory: batches halved to {self.batch_size}")
         torch.cuda.empty_cache()

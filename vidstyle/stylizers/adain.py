@@ -108,21 +108,23 @@ class AdaInStylizer:
     def __init__(self, name: str, net: AdaInNet, style_image: Tensor, style_weight: float = 1.0) -> None:
         self.name = name
         self.net = net.eval().requires_grad_(False)
-        self.multiple_of = net.multiple_of
         self.style_weight = style_weight
+        self._dtype = torch.float32
         padded, _ = pad_to_multiple(style_image[None], net.multiple_of, self.minimum_size)
         with torch.inference_mode():
             self._mean, self._deviation = feature_statistics(net.encode(padded))
 
     def __call__(self, content: Tensor) -> Tensor:
         """(N, 3, H, W) RGB in [0, 1] to the same in float32, painted."""
-        padded, crop = pad_to_multiple(content, self.multiple_of, self.minimum_size)
+        padded, crop = pad_to_multiple(content, self.net.multiple_of, self.minimum_size)
+        padded = padded.to(self._dtype, memory_format=torch.channels_last)
         with torch.inference_mode():
             return crop(self.net(padded, self._mean, self._deviation, self.style_weight))
 
     def to(self, device: str, dtype: torch.dtype) -> AdaInStylizer:
         """Move and cast the network; statistics stay float32; returns itself."""
         self.net.to(device, dtype).to(memory_format=torch.channels_last)
+        self._dtype = dtype
         self._mean, self._deviation = self._mean.to(device), self._deviation.to(device)
         return self
 

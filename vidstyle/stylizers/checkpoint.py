@@ -44,16 +44,17 @@ class FeedforwardStylizer:
     def __init__(self, name: str, net: BlurPoolNet | JohnsonNet) -> None:
         self.name = name
         self.net = net.eval().requires_grad_(False)
-        self.multiple_of = net.multiple_of
+        self._dtype = torch.float32
 
     def __call__(self, content: Tensor) -> Tensor:
         """(N, 3, H, W) RGB in [0, 1] to the same, painted."""
-        padded, crop = pad_to_multiple(content, self.multiple_of, self.net.minimum_size)
+        padded, crop = pad_to_multiple(content, self.net.multiple_of, self.net.minimum_size)
         with torch.inference_mode():
-            return crop(self.net(padded))
+            return crop(self.net(padded.to(self._dtype, memory_format=torch.channels_last)))
 
     def to(self, device: str, dtype: torch.dtype) -> FeedforwardStylizer:
         """Move and cast the network; returns itself."""
+        self._dtype = dtype
         self.net.to(device, dtype).to(memory_format=torch.channels_last)
         return self
 
@@ -62,7 +63,6 @@ class IdentityStylizer:
     """Paints nothing: ``--style identity``, to check what the rest of the pipeline does to a clip."""
 
     name = "identity"
-    multiple_of = 1
 
     def __call__(self, content: Tensor) -> Tensor:
         """The content itself, in float32."""

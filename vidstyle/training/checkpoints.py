@@ -9,7 +9,6 @@ from typing import Any
 import torch
 
 from vidstyle.errors import CheckpointMismatchError, UnsupportedCheckpointError
-from vidstyle.training.settings import LossWeights, TrainingSettings
 from vidstyle.weights.files import open_pytorch
 
 _KEYS: dict[str, type | tuple[type, ...]] = {
@@ -49,19 +48,3 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     if not isinstance(state, dict) or not all(isinstance(state.get(key), kind) for key, kind in _KEYS.items()):
         raise CheckpointMismatchError(f"{path} is not a checkpoint of a training run; remove it to start afresh.")
     return state
-
-
-def checkpoint_settings(path: Path) -> TrainingSettings:
-    """The settings of the run a checkpoint belongs to.
-
-    Raises:
-        UnsupportedCheckpointError: as ``read_checkpoint``.
-        CheckpointMismatchError: as ``read_checkpoint``, or settings this version does not know.
-    """
-    values = read_checkpoint(path)["settings"]
-    try:
-        return TrainingSettings(**{**values, "weights": LossWeights(**values["weights"])})
-    except (TypeError, KeyError) as error:
-        raise CheckpointMismatchError(
-            f"{path} has settings of another version ({error}); start the run afresh."
-        ) from error

@@ -80,6 +80,7 @@ class FeedforwardTrainer:
         encoder: perceptual encoder with conv11 to conv51; moved to the device.
         settings: what to do.
         checkpoint: file the state is kept in; an existing one is resumed from.
+        start_from: a trained network to go on from; a tenth of the steps then shows the new painting's strokes.
 
     Raises:
         ConfigError: the encoder is not deep enough.
@@ -93,7 +94,9 @@ class FeedforwardTrainer:
         crops: ContentCrops,
         encoder: VggEncoder,
         settings: TrainingSettings,
+        *,
         checkpoint: Path | None = None,
+        start_from: BlurPoolNet | None = None,
     ) -> None:
         missing = {*STYLE_LAYERS, *CONTENT_LAYERS} - set(encoder.layer_names)
         if missing:
@@ -105,6 +108,8 @@ class FeedforwardTrainer:
         with torch.random.fork_rng(devices=[]):  # the caller's seed is the caller's
             torch.manual_seed(settings.seed)
             net = BlurPoolNet()
+        if start_from is not None:
+            net.load_state_dict(start_from.state_dict())
         self.net = net.to(device).to(memory_format=torch.channels_last)
         average = cast("Callable[[float], Callable[..., None]]", get_ema_multi_avg_fn)  # torch leaves it untyped
         self.averaged = AveragedModel(self.net, multi_avg_fn=average(settings.ema_decay))
@@ -206,12 +211,17 @@ class FeedforwardTrainer:
             total_variation=total_variation(painted),
         )
 
-    def save_style(self, path: Path, card: StyleCard) -> None:
-        """Write the averaged network as a style file (fp16 safetensors)."""
+    @property
+    def averaged_net(self) -> BlurPoolNet:
+        """The network with averaged weights: the one to keep."""
         net = self.averaged.module
         if not isinstance(net, BlurPoolNet):  # AveragedModel hides the type it was given
             raise TypeError("the averaged model does not wrap a BlurPoolNet")
-        save_feedforward(path, net, card)
+        return net
+
+    def save_style(self, path: Path, card: StyleCard) -> None:
+        """Write the averaged network as a style file (fp16 safetensors)."""
+        save_feedforward(path, self.averaged_net, card)
 
     def _save(self, path: Path) -> None:
         state: dict[str, Any] = {

@@ -9,15 +9,17 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from vidstyle.errors import ConfigError
+from vidstyle.errors import CheckpointMismatchError, ConfigError
 from vidstyle.media.sheets import contact_sheet
 from vidstyle.media.stills import claim_output, read_style_image, write_still
 from vidstyle.protocols import Stylizer
 from vidstyle.stylizers.checkpoint import StyleCard, load_feedforward
+from vidstyle.stylizers.feedforward import BlurPoolNet
 from vidstyle.training.dataset import ContentCrops
 from vidstyle.training.encoders import find_encoder
 from vidstyle.training.feedforward import FeedforwardTrainer, StepReport
 from vidstyle.training.settings import TrainingSettings
+from vidstyle.weights.registry import find_style
 
 #: Longest side a painting is read at, before it is brought to ``style_size_px``.
 PAINTING_SIDE_PX = 1600
@@ -61,6 +63,7 @@ def train_feedforward(
     *,
     settings: TrainingSettings | None = None,
     encoder: str | Path | None = None,
+    start_from: str | Path | None = None,
     name: str | None = None,
     title: str = "",
     allow_download: bool = False,
@@ -76,6 +79,7 @@ def train_feedforward(
         output: style file to write, ``.safetensors``; the samples go to ``OUTPUT.png`` beside it.
         settings: see ``TrainingSettings``.
         encoder: a VGG file, ``vgg19`` (the default) or ``vgg16``.
+        start_from: a shipped style or a style file to go on from: strokes of the new painting show much sooner.
         name: what the style is called; the output's stem by default.
         title: one line about it.
         allow_download: fetch the encoder's weights where they are not on this machine.
@@ -102,7 +106,9 @@ def train_feedforward(
 
     painting = read_style_image(style, PAINTING_SIDE_PX)
     crops = ContentCrops(Path(content), settings.crop_px)
-    trainer = FeedforwardTrainer(painting, crops, find_encoder(encoder, allow_download), settings, checkpoint)
+    initial = None if start_from is None else _trained_net(start_from)
+    judge = find_encoder(encoder, allow_download)
+    trainer = FeedforwardTrainer(painting, crops, judge, settings, checkpoint=checkpoint, start_from=initial)
     if on_plan is not None:
         on_plan(TrainingPlan(len(crops), trainer.step, checkpoint))
     trainer.run(on_step)
@@ -114,6 +120,14 @@ def train_feedforward(
     final = trainer.measure()
     checkpoint.unlink(missing_ok=True)
     return TrainingReport(output, sheet, final)
+
+
+def _trained_net(style: str | Path) -> BlurPoolNet:
+    path = Path(style)
+    net = load_feedforward(path if path.suffix else find_style(str(style)).path).net
+    if not isinstance(net, BlurPoolNet):
+        raise CheckpointMismatchError(f"{style} is a network of another kind; start from one that vidstyle trained.")
+    return net
 
 
 def sample_sheet(pictures: list[Tensor], stylizer: Stylizer, label: str) -> Tensor:

@@ -20,7 +20,6 @@ def make_painter(stylizer: Any = None, **changes: Any) -> Painter:
         "flow": None,
         "cuts": None,
         "device": torch.device("cpu"),
-        "dtype": torch.float32,
         "size": None,
         "batch_size": 4,
     }

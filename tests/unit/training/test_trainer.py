@@ -12,7 +12,6 @@ from network_factory import photo_folder, picture, tiny_encoder
 
 from vidstyle.errors import CheckpointMismatchError, ConfigError, UnsupportedCheckpointError
 from vidstyle.stylizers.checkpoint import StyleCard, load_feedforward
-from vidstyle.training.checkpoints import checkpoint_settings
 from vidstyle.training.dataset import ContentCrops
 from vidstyle.training.feedforward import FeedforwardTrainer, LossWeights, StepReport, TrainingSettings
 
@@ -25,7 +24,7 @@ def crops(tmp_path_factory: pytest.TempPathFactory) -> ContentCrops:
 
 
 def make(crops: ContentCrops, settings: TrainingSettings = TINY, checkpoint: Path | None = None) -> FeedforwardTrainer:
-    return FeedforwardTrainer(picture(72, 90, seed=9)[0], crops, tiny_encoder(), settings, checkpoint)
+    return FeedforwardTrainer(picture(72, 90, seed=9)[0], crops, tiny_encoder(), settings, checkpoint=checkpoint)
 
 
 def test_training_lowers_the_loss(crops: ContentCrops) -> None:
@@ -174,12 +173,15 @@ def state(crops: ContentCrops, tmp_path_factory: pytest.TempPathFactory) -> dict
     return loaded
 
 
-def test_a_checkpoint_tells_its_settings(state: dict[str, Any], tmp_path: Path) -> None:
-    torch.save(state, tmp_path / "run.checkpoint")
-    assert checkpoint_settings(tmp_path / "run.checkpoint") == replace(TINY, steps=2)
-    torch.save({**state, "settings": {**state["settings"], "colour": 1}}, tmp_path / "run.checkpoint")
-    with pytest.raises(CheckpointMismatchError, match="colour"):
-        checkpoint_settings(tmp_path / "run.checkpoint")
+def test_a_run_goes_on_from_a_trained_network(crops: ContentCrops) -> None:
+    trained = make(crops, replace(TINY, steps=2))
+    trained.run()
+    started = FeedforwardTrainer(
+        picture(72, 90, seed=9)[0], crops, tiny_encoder(), TINY, start_from=trained.averaged_net
+    )
+    for mine, theirs in zip(started.net.parameters(), trained.averaged_net.parameters(), strict=True):
+        assert torch.equal(mine, theirs)
+    assert started.step == 0
 
 
 @pytest.mark.parametrize(
