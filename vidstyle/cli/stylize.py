@@ -106,8 +106,10 @@ def _run(source: Path, output: Path, config: Any, overwrite: bool, quiet: bool) 
             for line in lines:
                 click.echo(f"  {line}")
 
+    # In a log every renewal of the bar is a line of its own.
+    every_seconds = 0.1 if sys.stderr.isatty() else 2.0
     with tqdm(
-        unit=" frames", disable=quiet or not sys.stderr.isatty(), dynamic_ncols=True, desc=source.name, leave=False
+        unit=" frames", disable=quiet, dynamic_ncols=True, desc=source.name, leave=False, mininterval=every_seconds
     ) as bar:
 
         def on_progress(done: int, expected: int | None) -> None:
