@@ -15,18 +15,22 @@ from torch import Tensor
 from vidstyle.compose import Composition
 from vidstyle.config import RenderConfig, make_config
 from vidstyle.errors import ConfigError, OpenError, UnsupportedMediaError
+from vidstyle.flow.select import FlowChoice
 from vidstyle.frames import VideoFrame, VideoInfo
 from vidstyle.media.gif import GifWriter
 from vidstyle.media.reader import VideoReader, open_video
 from vidstyle.media.sheets import before_after, contact_sheet
 from vidstyle.media.stills import claim_output, is_still, read_still, write_still
-from vidstyle.media.writer import open_writer
+from vidstyle.media.writer import VideoWriter, open_writer
 from vidstyle.pipeline.painter import Painter
 from vidstyle.pipeline.preview import preview_frame
 from vidstyle.pipeline.render import render
 from vidstyle.protocols import MediaSink
 from vidstyle.report import RenderReport
 from vidstyle.temporal.filter import warmup_frames
+
+#: Settings of video encoders, which a GIF has not.
+_VIDEO_SETTINGS = ("codec", "crf", "encoder_preset", "pixel_format", "encoder_options")
 
 #: Told what is about to happen (sentences), before the first frame.
 OnPlan = Callable[[Sequence[str]], None]
@@ -69,6 +73,8 @@ def stylize(
         ModelError: the style cannot be found or loaded.
         DeviceError: the device is not there or too small.
     """
+    if config is not None and (preset is not None or settings):
+        raise ConfigError("Give either complete settings as config, or a preset and single settings, not both.")
     config = config or make_config(preset, **settings)
     source, output = Path(source), Path(output)
     if is_still(source):
@@ -117,24 +123,27 @@ def _stylize_clip(
         flow=flow.reason,
         streams=tuple(streams),
         cut_seconds=tuple(stats.cut_seconds),
-        notes=(*warnings, *painter.fallbacks, *_merged_frames(sink)),
+        notes=(*warnings, *painter.fallbacks, *_sink_notes(sink, config)),
     )
 
 
-def _merged_frames(sink: MediaSink) -> list[str]:
-    if not isinstance(sink, GifWriter) or not sink.num_frames_merged:
-        return []
-    return [f"{sink.num_frames_merged} frames less than 2/100 s apart were merged, which is the least a GIF can show"]
+def _sink_notes(sink: MediaSink, config: RenderConfig) -> list[str]:
+    if isinstance(sink, VideoWriter):
+        return sink.notes
+    notes = []
+    if isinstance(sink, GifWriter) and sink.num_frames_merged:
+        notes.append(f"{sink.num_frames_merged} frames closer than a GIF can show (2/100 s) were merged.")
+    ignored = [name for name in _VIDEO_SETTINGS if getattr(config, name) not in (None, {})]
+    if ignored:
+        notes.append(f"A GIF has no use for {', '.join(ignored)}.")
+    return notes
 
 
 def _open_sink(
     output: Path, reader: VideoReader, size: tuple[int, int], config: RenderConfig, overwrite: bool
 ) -> tuple[MediaSink, list[str]]:
     if output.suffix.lower() == ".gif":
-        others = [stream for stream in reader.streams if not stream.is_main_video]
-        lines = [
-            f"{stream.type} {stream.index} ({stream.codec}): dropped, a GIF has no place for it" for stream in others
-        ]
+        lines = [f"{stream.describe()}: dropped, a GIF has no place for it" for stream in reader.other_streams]
         return GifWriter(output, source=reader.path, overwrite=overwrite), lines
     writer = open_writer(
         output,
@@ -148,7 +157,7 @@ def _open_sink(
         audio=config.audio,
         overwrite=overwrite,
     )
-    return writer, [*(str(plan) for plan in writer.plan), *writer.notes]
+    return writer, [str(plan) for plan in writer.plan]
 
 
 def _expected_frames(info: VideoInfo, config: RenderConfig) -> int | None:
@@ -276,11 +285,13 @@ def preview(
     flow_reason = ""
     for name in styles:
         composition = Composition.load(make_config(preset, style=name, **settings))
+        flow = composition.flow()
         for moment in times[:1] if is_still(source) else times:
             if is_still(source):
                 cell = _still_cell(source, composition)
             else:
-                cell, flow_reason = _clip_cell(source, composition, float(moment))
+                cell = _clip_cell(source, composition, flow, float(moment))
+                flow_reason = flow.reason
             cells.append(cell)
             if on_cell is not None:
                 on_cell(cell)
@@ -296,15 +307,14 @@ def _still_cell(source: Path, composition: Composition) -> PreviewCell:
     return PreviewCell(composition.stylizer.name, 0.0, 0.0, _fit(picture, painted), painted, 0)
 
 
-def _clip_cell(source: Path, composition: Composition, at_seconds: float) -> tuple[PreviewCell, str]:
+def _clip_cell(source: Path, composition: Composition, flow: FlowChoice, at_seconds: float) -> PreviewCell:
     config = composition.config
-    begin = config.start_seconds or 0.0
-    flow = composition.flow()
+    begin, end = config.start_seconds or 0.0, config.end_seconds
+    if at_seconds < begin or (end is not None and at_seconds >= end):
+        raise ConfigError(f"{at_seconds:g} s is outside the range to render; choose a moment between start and end.")
 
     def open_from(start_seconds: float) -> VideoReader:
-        # A full render that starts later has no frames before its start to be steady with.
-        start = max(start_seconds, begin)
-        return open_video(source, start_seconds=start or None, shift_to_zero=False)
+        return open_video(source, start_seconds=start_seconds or None, shift_to_zero=False)
 
     def make_painter() -> Painter:
         if flow.estimator is not None:
@@ -314,12 +324,12 @@ def _clip_cell(source: Path, composition: Composition, at_seconds: float) -> tup
     with open_from(at_seconds) as reader:  # a moment past the end is refused here, before anything is painted
         info = reader.info
     num_warmup = warmup_frames(config.consistency) if flow.estimator is not None else 0
-    found = preview_frame(open_from, make_painter, at_seconds, num_warmup)
+    found = preview_frame(open_from, make_painter, at_seconds, num_warmup, begin_seconds=begin)
     if found is None:
         length = f", which is {info.duration_seconds:.2f} s long" if info.duration_seconds else ""
         raise OpenError(f"{at_seconds:g} s is outside {source}{length}; choose a moment within it.", source)
     painted = found.painted
-    cell = PreviewCell(
+    return PreviewCell(
         style=composition.stylizer.name,
         at_seconds=at_seconds,
         shown_seconds=painted.source.seconds,
@@ -327,7 +337,6 @@ def _clip_cell(source: Path, composition: Composition, at_seconds: float) -> tup
         stylized=painted.data,
         num_warmup_frames=found.num_warmup_frames,
     )
-    return cell, flow.reason
 
 
 def _fit(picture: Tensor, like: Tensor) -> Tensor:

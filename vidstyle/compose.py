@@ -13,7 +13,7 @@ from vidstyle.config import RenderConfig, output_size
 from vidstyle.errors import CheckpointMismatchError, DeviceError, WeightsNotFoundError
 from vidstyle.flow.select import FlowChoice, choose_flow
 from vidstyle.media.stills import is_still, read_style_image
-from vidstyle.pipeline.painter import Painter
+from vidstyle.pipeline.painter import Painter, is_out_of_memory
 from vidstyle.protocols import Stylizer
 from vidstyle.stylizers.adain import AdaInStylizer, load_adain
 from vidstyle.stylizers.checkpoint import IdentityStylizer, load_feedforward
@@ -131,7 +131,12 @@ class Composition:
             VidstyleError: whatever ``choose_compute`` and ``load_stylizer`` raise.
         """
         compute = choose_compute(config.device, config.precision)
-        stylizer = load_stylizer(config).to(str(compute.device), compute.dtype)
+        try:
+            stylizer = load_stylizer(config).to(str(compute.device), compute.dtype)
+        except RuntimeError as error:
+            if is_out_of_memory(error):
+                raise DeviceError(f"{compute.device} has too little free memory for the style; free some.") from error
+            raise
         return cls(config, compute, stylizer)
 
     def flow(self) -> FlowChoice:

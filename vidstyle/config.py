@@ -114,8 +114,8 @@ def make_config(preset: str | Path | None = None, **flags: Any) -> RenderConfig:
         ConfigError: an unknown key, a wrong type or a value out of range; the message names it.
     """
     values = load_preset(preset) if preset is not None else {}
-    where = dict.fromkeys(values, f"preset {preset}")
     given = {key: value for key, value in flags.items() if value is not None}
+    where = dict.fromkeys(values.keys() - given.keys(), f"preset {preset}")
     values |= given
     try:
         config = RenderConfig(**values)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Callable
 from importlib.metadata import version
 
 import click
+
+from vidstyle.errors import VidstyleError
 
 
 @click.command()
@@ -41,11 +44,11 @@ def doctor() -> None:
     encoders = list_encoders_available()
     rows = {
         "vidstyle": f"{__version__} on Python {platform.python_version()}, {platform.platform()}",
-        "libraries": f"{libraries}, OpenCV {_opencv_version()}",
+        "libraries": f"{libraries}, OpenCV {_or_reason(_opencv_version)}",
         "media": media,
         "devices": ", ".join(devices),
         "would use": compute.reason,
-        "flow": choose_flow("auto", str(compute.device)).reason,
+        "flow": _or_reason(lambda: choose_flow("auto", str(compute.device)).reason),
         "RAFT weights": ", ".join(
             f"{size}: {raft_weights_at_hand(size) or 'not on this machine'}" for size in ("small", "large")
         ),
@@ -56,6 +59,14 @@ def doctor() -> None:
     }
     for name, value in rows.items():
         click.echo(f"{name:<13} {value}")
+
+
+def _or_reason(find: Callable[[], str]) -> str:
+    """What ``find`` says, or why it cannot: a doctor reports what is broken and goes on."""
+    try:
+        return find()
+    except VidstyleError as error:
+        return str(error)
 
 
 def _opencv_version() -> str:

@@ -17,6 +17,7 @@ from torch import Tensor
 from vidstyle.evaluation.synthetic import SyntheticSequence
 from vidstyle.imaging.pyramid import laplacian_bands
 from vidstyle.imaging.warp import backward_warp
+from vidstyle.temporal.consistency import temporal_loss
 
 _LUMA = (0.2126, 0.7152, 0.0722)  # Rec. ITU-R BT.709
 _EPSILON = 1e-10  # energy of a picture that is flat but for rounding
@@ -38,10 +39,9 @@ def warping_error(current: Tensor, previous: Tensor, flow_backward: Tensor, vali
         The error, 0 for perfect steadiness; NaN where nothing is valid.
     """
     warped = backward_warp(_batched(previous).float(), _batched(flow_backward), mode="bicubic").clamp(0, 1)
-    squared = (_batched(current).float() - warped).square().mean(1, keepdim=True)
-    weight = _batched(valid).to(squared.dtype).expand_as(squared)
-    total = float(weight.sum())
-    return float((squared * weight).sum()) / total if total else math.nan
+    weight = _batched(valid).float()
+    share = float(weight.mean())
+    return float(temporal_loss(_batched(current).float(), warped, weight)) / share if share else math.nan
 
 
 def gradient_energy(image: Tensor, mask: Tensor | None = None) -> float:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 import torch
 
+from vidstyle.config import FlowName
 from vidstyle.errors import ConfigError, WeightsNotFoundError
 from vidstyle.flow.dis import DisFlow
 from vidstyle.protocols import FlowEstimator
@@ -15,7 +16,6 @@ from vidstyle.protocols import FlowEstimator
 if TYPE_CHECKING:
     from vidstyle.flow.raft_weights import RaftModel
 
-FlowRequest = Literal["auto", "raft", "raft-small", "raft-large", "dis", "none"]
 
 #: RAFT on a CPU costs a second a frame at full effort; half resolution and half the updates keep it usable.
 _RAFT_ON_CPU: Final[dict[str, Any]] = {"scale": 0.5, "num_updates": 6}
@@ -37,7 +37,7 @@ class FlowChoice:
 
 
 def choose_flow(
-    requested: FlowRequest, device: str, *, allow_download: bool = False, weights: Path | None = None
+    requested: FlowName, device: str, *, allow_download: bool = False, weights: Path | None = None
 ) -> FlowChoice:
     """Build the estimator a user asked for, or the best one for the device.
 
@@ -54,8 +54,8 @@ def choose_flow(
         UnsupportedCheckpointError: the weight file is damaged or wants to run code.
         CheckpointMismatchError: the weight file belongs to another network.
     """
-    if requested not in get_args(FlowRequest):
-        raise ConfigError(f"There is no flow estimator {requested!r}; choose from {', '.join(get_args(FlowRequest))}.")
+    if requested not in get_args(FlowName):
+        raise ConfigError(f"There is no flow estimator {requested!r}; choose from {', '.join(get_args(FlowName))}.")
     if requested == "none":
         return FlowChoice(None, "none", "No optical flow, as asked.")
     if requested == "dis":

@@ -26,16 +26,17 @@ def occlusion_mask(flow_backward: Tensor, flow_forward: Tensor, frame_size: tupl
         (1, 1, h, w) float32: 1 = occluded.
     """
     height, width = flow_backward.shape[-2:]
-    step = flow_backward.new_tensor([frame_size[1] / width, frame_size[0] / height]).view(1, 2, 1, 1)
-    position = pixel_grid(height, width, flow_backward.device) + flow_backward / step
+    x, y = pixel_grid(height, width, flow_backward.device).unbind(1)
+    x = x + flow_backward[:, 0] * (width / frame_size[1])
+    y = y + flow_backward[:, 1] * (height / frame_size[0])
+    position = torch.stack((x, y), 1)
     returned = sample_at(flow_forward, position, "bilinear")
 
     squared = flow_backward.square().sum(1, keepdim=True)
     mismatch = (flow_backward + returned).square().sum(1, keepdim=True)
     consistent = mismatch < 0.02 * (squared + returned.square().sum(1, keepdim=True)) + 1.0
 
-    limit = position.new_tensor([width - 0.5, height - 0.5]).view(1, 2, 1, 1)
-    inside = ((position >= -0.5) & (position <= limit)).all(1, keepdim=True)
+    inside = ((x >= -0.5) & (x <= width - 0.5) & (y >= -0.5) & (y <= height - 0.5))[:, None]
     return 1.0 - (consistent & inside).float()
 
 

@@ -30,8 +30,8 @@ def sample_at(image: Tensor, position: Tensor, mode: Literal["bilinear", "bicubi
     """
     height, width = image.shape[-2:]
     # grid_sample with align_corners=False puts pixel i at (2 i + 1) / size - 1.
-    scale = position.new_tensor([2.0 / width, 2.0 / height])
-    grid = torch.addcmul(1.0 / position.new_tensor([width, height]) - 1.0, position.permute(0, 2, 3, 1), scale)
+    x, y = position.unbind(1)
+    grid = torch.stack(((2 * x + 1) / width - 1, (2 * y + 1) / height - 1), -1)
     return F.grid_sample(image.float(), grid, mode=mode, padding_mode="border", align_corners=False).to(image.dtype)
 
 

@@ -101,6 +101,7 @@ class VideoReader:
         self.end = None if end_seconds is None else _exact(end_seconds)
         self.shifts_to_zero = shift_to_zero and self.start is not None
         self._iterated = False
+        self._past_end = False  # a frame at or after ``end`` was decoded
         self._last_pts: int | None = None
         self.container: InputContainer = open_container(path)
         try:
@@ -170,21 +171,27 @@ class VideoReader:
                 end = (packet.pts + (packet.duration or 0)) * packet.time_base
                 last_end = end if last_end is None else max(last_end, end)
             if packet.stream is self.video_stream:
-                for frame in self._decode(packet):
+                for frame in () if self._past_end else self._decode(packet):
                     self._last_pts = clock.stamp(frame.pts)
+                    self._past_end = self.end is not None and self._last_pts * self.info.time_base >= self.end
                     yield DecodedFrame(frame, self._last_pts, self.info.time_base)
             elif packet.size:
                 yield Packet(packet.stream_index, packet)
-        self._check_complete(last_end)
+        if not self._past_end:
+            self._check_complete(last_end)
 
     def _demux(self, streams: tuple[Stream, ...]) -> Iterator[AVPacket[Stream]]:
         try:
             self._seek()
             for packet in self.container.demux(streams):
                 if packet.is_corrupt and packet.stream is self.video_stream and declares_duration(self._format_name):
+                    if self._past_end:  # what is damaged is not asked for
+                        return
                     raise self._broken_off()
                 yield packet
         except av.FFmpegError as error:
+            if self._past_end:
+                return
             raise DecodeError(
                 f"{self.path} cannot be read on after {self._position()} ({reason(error)}); the file is damaged, "
                 "copy it again or end before that with --end.",

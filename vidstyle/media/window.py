@@ -49,11 +49,12 @@ class Window:
         """The items inside, in their order. Packets before the first picked frame are dropped."""
         waiting: list[Packet] = []
         first: Fraction | None = None
+        ended = False
         for item in items:
             time = item.time if isinstance(item, DecodedFrame) else _time(item)
             if self._end is not None and time >= self._end:
-                is_last_needed = not self._has_packets or time >= self._end + _INTERLEAVING_SECONDS
-                if isinstance(item, DecodedFrame) and is_last_needed:
+                ended = ended or isinstance(item, DecodedFrame)
+                if ended and (not self._has_packets or time >= self._end + _INTERLEAVING_SECONDS):
                     break
                 continue
             if self._start is not None and time < self._start:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
@@ -16,6 +16,12 @@ from vidstyle.errors import DeviceError
 from vidstyle.frames import VideoFrame
 from vidstyle.protocols import FlowEstimator, Stylizer, TemporalFilter
 from vidstyle.temporal.shots import CutDetector
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether torch ran out of memory; it has a class of its own for that on a GPU, and there not always."""
+    texts = ("DefaultCPUAllocator", "CUDA error: out of memory", "CUDNN_STATUS_ALLOC_FAILED")
+    return isinstance(error, torch.OutOfMemoryError) or any(text in str(error) for text in texts)
 
 
 class StageClock:
@@ -31,9 +37,9 @@ class StageClock:
         self._events: list[tuple[str, torch.cuda.Event, torch.cuda.Event]] = []
 
     @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Count the enclosed work towards ``name``."""
-        if self._cuda:
+    def stage(self, name: str, *, on_host: bool = False) -> Iterator[None]:
+        """Count the enclosed work towards ``name``; ``on_host`` for what never runs on the device."""
+        if self._cuda and not on_host:
             begin, end = self._event(), self._event()
             begin.record()
             yield
@@ -49,7 +55,9 @@ class StageClock:
         return torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]  # torch leaves it untyped
 
     def settle(self) -> None:
-        """Read the events; call once the device is known to be done."""
+        """Wait for the last event and read them all."""
+        if self._events:
+            self._events[-1][2].synchronize()
         for name, begin, end in self._events:
             self._add(name, begin.elapsed_time(end) / 1000)
         self._events.clear()
@@ -117,10 +125,10 @@ class Painter:
             DeviceError: the device is out of memory even for one frame.
         """
         try:
-            return self._paint(frames)
+            with torch.cuda.device(self.device) if self.device.type == "cuda" else nullcontext():
+                return self._paint(frames)
         except RuntimeError as error:
-            # On a CPU torch has no error class of its own for this.
-            if isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error):
+            if is_out_of_memory(error):
                 raise self._too_small() from error
             raise
 
@@ -129,8 +137,7 @@ class Painter:
             content = self._upload(frames)
         with self.clock.stage("stylize"):
             stylized = self._stylize(content)
-        with self.clock.stage("cuts"):
-            starts = [self.cuts is not None and self.cuts.push(frame.data) for frame in frames]
+        starts = [self._starts_shot(frame) for frame in frames]
         steady = torch.cat(
             [self._steady(content[i : i + 1], stylized[i : i + 1], starts_shot) for i, starts_shot in enumerate(starts)]
         )
@@ -141,6 +148,12 @@ class Painter:
             PaintedFrame(frame, picture, starts_shot)
             for frame, picture, starts_shot in zip(frames, pictures, starts, strict=True)
         ]
+
+    def _starts_shot(self, frame: VideoFrame) -> bool:
+        if self.cuts is None:
+            return False
+        with self.clock.stage("cuts", on_host=True):
+            return self.cuts.push(frame.data)
 
     def _upload(self, frames: Sequence[VideoFrame]) -> Tensor:
         batch = torch.stack([frame.data for frame in frames])
@@ -163,8 +176,8 @@ class Painter:
                 parts.append(self.stylizer(chunk))
                 done += len(chunk)
                 continue
-            except torch.OutOfMemoryError:
-                if self.batch_size == 1:
+            except RuntimeError as error:
+                if self.batch_size == 1 or not is_out_of_memory(error):
                     raise
             self._halve_batch()  # after the except block, whose exception holds on to the memory
         return torch.cat(parts).contiguous()

@@ -132,7 +132,15 @@ class Feeder(Generic[T]):
     ) -> None:
         if error is not None:
             self._cancelled.set()
-        self._queue.put(_End())  # the thread never stops taking before this, so there is always room in the end
-        self._thread.join()
+        try:
+            self._stop()
+        except BaseException:  # interrupted while waiting: what is queued no longer counts, but the thread must end
+            self._cancelled.set()
+            self._stop()
+            raise
         if error is None and self._error is not None:
             raise self._error
+
+    def _stop(self) -> None:
+        self._queue.put(_End())  # the thread takes until it meets this, so there is always room in the end
+        self._thread.join()

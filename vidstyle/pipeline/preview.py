@@ -33,7 +33,12 @@ class PreviewFrame:
 
 
 def preview_frame(
-    open_from: OpenFrom, make_painter: Callable[[], Painter], at_seconds: float, num_warmup_frames: int
+    open_from: OpenFrom,
+    make_painter: Callable[[], Painter],
+    at_seconds: float,
+    num_warmup_frames: int,
+    *,
+    begin_seconds: float = 0.0,
 ) -> PreviewFrame | None:
     """Paint the frame shown at ``at_seconds``, after running the filter over the frames before it.
 
@@ -44,24 +49,25 @@ def preview_frame(
         make_painter: gives a fresh painter.
         at_seconds: moment on the clip's own clock.
         num_warmup_frames: frames the filter must have seen.
+        begin_seconds: where the full render starts; it has nothing before that to be steady with.
 
     Returns:
         The frame; None where the clip ends before ``at_seconds``.
     """
-    with open_from(0.0) as source:
+    with open_from(begin_seconds) as source:
         rate = source.info.average_rate
     window = Fraction(num_warmup_frames + 2) / rate
     while True:
-        start_seconds = max(float(Fraction(at_seconds) - window), 0.0)
+        start_seconds = max(float(Fraction(at_seconds) - window), begin_seconds)
         try:
             found = _paint_until(open_from, make_painter(), start_seconds, at_seconds)
         except OpenError:  # no frame starts within the window; one before it may still be showing
-            if start_seconds == 0.0:
+            if start_seconds == begin_seconds:
                 raise
             found = None
         # In a clip of variable rate the window may have held too few frames, or none.
         enough = found is not None and (found.num_warmup_frames >= num_warmup_frames or found.saw_cut)
-        if enough or start_seconds == 0.0:
+        if enough or start_seconds == begin_seconds:
             return found
         window *= 2
 

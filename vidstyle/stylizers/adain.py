@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from vidstyle.errors import CheckpointMismatchError
 from vidstyle.imaging.padding import pad_to_multiple
-from vidstyle.stylizers.checkpoint import StyleCard, load_into
+from vidstyle.stylizers.checkpoint import FORMAT, StyleCard, load_into
 from vidstyle.stylizers.encoder import VggEncoder, encoder_from_tensors
 from vidstyle.weights.files import load_tensors, save_tensors
 
@@ -131,7 +131,7 @@ class AdaInStylizer:
 
 def save_adain(path: Path, net: AdaInNet, card: StyleCard) -> None:
     """Write an AdaIN model as fp16 safetensors; whole or not at all."""
-    metadata = {"format": "vidstyle-1", "architecture": "adain", **asdict(card)}
+    metadata = {"format": FORMAT, "architecture": "adain", **asdict(card)}
     tensors = {f"encoder.conv0.{key}": value for key, value in net.encoder.color.state_dict().items()}
     tensors |= {f"encoder.{key}": value for key, value in net.encoder.layers.state_dict().items()}
     tensors |= {f"decoder.{key}": value for key, value in net.decoder.state_dict().items()}

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from vidstyle.errors import CheckpointMismatchError, UnsupportedCheckpointError
+from vidstyle.errors import CheckpointMismatchError
 from vidstyle.imaging.padding import pad_to_multiple
 from vidstyle.stylizers.feedforward import BlurPoolNet, JohnsonNet
 from vidstyle.weights.files import load_tensors, save_tensors
 
-_FORMAT = "vidstyle-1"
+FORMAT = "vidstyle-1"
 _MIN_WIDTH, _MAX_WIDTH, _MAX_BLOCKS = 4, 1024, 64
 
 
@@ -76,31 +75,13 @@ class IdentityStylizer:
 def save_feedforward(path: Path, net: BlurPoolNet, card: StyleCard) -> None:
     """Write a style file: fp16 tensors, architecture and style in the metadata; whole or not at all."""
     metadata = {
-        "format": _FORMAT,
+        "format": FORMAT,
         "architecture": "blurpool",
         "num_channels": str(net.widen.out_channels),
         "num_blocks": str(len(net.trunk)),
         **{key: str(value) for key, value in asdict(card).items()},
     }
     save_tensors(path, {key: value.half() for key, value in net.state_dict().items()}, metadata)
-
-
-def read_card(path: Path) -> StyleCard:
-    """Read a style file's metadata without its tensors.
-
-    Raises:
-        UnsupportedCheckpointError: not a vidstyle style file.
-    """
-    try:
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            header = json.loads(file.read(min(length, 1 << 20)))
-    except (OSError, ValueError, RecursionError) as error:
-        raise UnsupportedCheckpointError(f"{path} is not a readable style file; get it again.") from error
-    metadata = header.get("__metadata__") if isinstance(header, dict) else None
-    if not isinstance(metadata, dict) or metadata.get("format") != _FORMAT:
-        raise UnsupportedCheckpointError(f"{path} is not a style file of vidstyle; it does not say what it is.")
-    return StyleCard(*(str(metadata.get(key, "")) for key in ("name", "title", "source")))
 
 
 def load_feedforward(path: Path) -> FeedforwardStylizer:

@@ -19,18 +19,19 @@ def beta_from_consistency(consistency: float) -> float:
     return MAX_BETA * consistency
 
 
-def temporal_loss(current: Tensor, warped_previous: Tensor, validity: Tensor) -> Tensor:
-    """L = mean M · |o_t − W o_{t−1}|² (Ruder et al. 2016, eq. 7, normalised by the number of pixels).
+def temporal_loss(current: Tensor, warped_previous: Tensor, validity: Tensor, power: int = 2) -> Tensor:
+    """L = mean M · |o_t − W o_{t−1}|ᵖ (Ruder et al. 2016, eq. 7, as a mean over pixels and channels).
 
     Args:
         current: (N, C, H, W) o_t.
         warped_previous: (N, C, H, W) W o_{t−1}.
         validity: (N, 1, H, W) M in [0, 1], the complement of ``occlusion_mask``.
+        power: p; 2 in rendering and evaluation, 1 in training, where squares would leave small flicker alone.
 
     Returns:
         A scalar.
     """
-    return (validity * (current - warped_previous).square()).mean()
+    return (validity * (current - warped_previous).abs().pow(power)).mean()
 
 
 def consistent_blend(stylized: Tensor, warped_previous: Tensor, validity: Tensor, beta: float) -> Tensor:

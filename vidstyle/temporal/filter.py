@@ -74,7 +74,8 @@ class ConsistencyFilter:
             blended = consistent_blend(stylized, warped, validity, self.beta)
             output = match_band_energy(blended, stylized).clamp_(0.0, 1.0)
             remembered = torch.lerp(blended, output, 0.5)
-        return output, FilterState(remembered, content)
+        # Copies, because a view would keep the whole batch it was cut from in memory.
+        return output, FilterState(remembered.clone(), content.clone())
 
     def _photometric_trust(self, content: Tensor, warped: Tensor) -> Tensor:
         """exp(−α max(|I_t − W I_{t−1}|² − noise, 0)) as (1, 1, H, W), with the frame's own median as its noise."""
@@ -106,13 +107,12 @@ def match_band_energy(image: Tensor, reference: Tensor, gain_range: tuple[float,
     quarter = halve(half)
     fine = both - enlarge(half, size)
     middle = half - enlarge(quarter, half_size)
-    grid = (quarter.shape[-2], quarter.shape[-1])
-    correction = (_band_gain(middle, grid, gain_range) - 1.0) * middle[:1]
-    return image + (_band_gain(fine, grid, gain_range) - 1.0) * fine[:1] + enlarge(correction, size)
+    correction = (_band_gain(middle, 2, gain_range) - 1.0) * middle[:1]
+    return image + (_band_gain(fine, 4, gain_range) - 1.0) * fine[:1] + enlarge(correction, size)
 
 
-def _band_gain(band: Tensor, grid: tuple[int, int], gain_range: tuple[float, float]) -> Tensor:
-    energy = F.adaptive_avg_pool2d(band.square().mean(1, keepdim=True), grid)
+def _band_gain(band: Tensor, cell_px: int, gain_range: tuple[float, float]) -> Tensor:
+    energy = F.avg_pool2d(band.square().mean(1, keepdim=True), cell_px, ceil_mode=True, count_include_pad=False)
     for _ in range(2):
         energy = F.avg_pool2d(energy, 3, stride=1, padding=1, count_include_pad=False)
     gain = ((energy[1:] + _ENERGY_FLOOR) / (energy[:1] + _ENERGY_FLOOR)).sqrt_().clamp_(*gain_range)

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vidstyle.imaging.warp import backward_warp
+from vidstyle.temporal.consistency import temporal_loss
 
 #: Pixels at the border where a moved picture has nothing to show.
 MARGIN_PX = 16
@@ -58,5 +59,6 @@ def stability_loss(stylized: Tensor, stylized_moved: Tensor, flow: Tensor) -> Te
 
     The temporal consistency loss of single-image training: what the network paints should move with what it paints on.
     """
-    difference = (stylized_moved - backward_warp(stylized, flow)).abs()
-    return difference[..., MARGIN_PX:-MARGIN_PX, MARGIN_PX:-MARGIN_PX].mean()
+    inner = (..., slice(MARGIN_PX, -MARGIN_PX), slice(MARGIN_PX, -MARGIN_PX))
+    warped = backward_warp(stylized, flow)[inner]
+    return temporal_loss(stylized_moved[inner], warped, torch.ones_like(warped[:, :1]), power=1)

@@ -13,7 +13,7 @@ SIZE = (40, 60)
 
 
 def pan(dx: float, dy: float, grid: tuple[int, int] = SIZE) -> torch.Tensor:
-    return torch.tensor([dx, dy]).view(1, 2, 1, 1).expand(1, 2, *grid).clone()
+    return torch.tensor([float(dx), float(dy)]).view(1, 2, 1, 1).expand(1, 2, *grid).clone()
 
 
 def test_a_still_picture_has_no_occlusion() -> None:

@@ -11,9 +11,10 @@ from safetensors.torch import save_file
 from vidstyle.cli.main import cli
 from vidstyle.errors import VidstyleError
 from vidstyle.media.stills import read_still, write_still
-from vidstyle.stylizers.checkpoint import load_feedforward, read_card
+from vidstyle.stylizers.checkpoint import load_feedforward
 from vidstyle.training.run import train_feedforward
 from vidstyle.training.settings import TrainingSettings
+from vidstyle.weights.files import load_tensors
 
 
 @pytest.fixture
@@ -46,8 +47,8 @@ def test_a_style_and_samples_come_out(folder: Path) -> None:
     assert result.exit_code == 0, result.output
     assert {path.name for path in folder.iterdir()} - before == {"own.safetensors", "own.safetensors.png"}
     assert f"--style {folder / 'own.safetensors'}" in result.output
-    card = read_card(folder / "own.safetensors")
-    assert (card.name, card.title, card.source) == ("mine", "My own", "painting.png")
+    card = load_tensors(folder / "own.safetensors")[1]
+    assert (card["name"], card["title"], card["source"]) == ("mine", "My own", "painting.png")
     assert load_feedforward(folder / "own.safetensors").name == "mine"
     sheet = read_still(folder / "own.safetensors.png").data
     assert sheet.shape[2] > 3 * 96
