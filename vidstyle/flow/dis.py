@@ -32,9 +32,8 @@ class DisFlow:
     frame and in pixels of the frame. The frame's size may only change after ``reset``.
 
     Args:
-        preset: how much work OpenCV spends. ``medium`` goes down to single pixels of the working grid and refines
-            twice as long as OpenCV's preset of that name: measured on a rendered scene with exact flow, that steadies
-            more per millisecond than a finer grid does. The other two are OpenCV's own.
+        preset: how much work OpenCV spends. ``medium`` refines twice as long as OpenCV's preset of that name, which
+            costs little and steadies more; the other two are OpenCV's own.
         scale: working resolution over frame resolution, in (0, 1].
 
     Raises:
@@ -42,7 +41,7 @@ class DisFlow:
         VidstyleError: OpenCV is installed but cannot be loaded.
     """
 
-    def __init__(self, preset: Preset = "medium", *, scale: float = 0.5) -> None:
+    def __init__(self, preset: Preset = "medium", *, scale: float = 0.71) -> None:
         if preset not in get_args(Preset):
             raise ValueError(f"preset must be one of {', '.join(get_args(Preset))}, got {preset!r}")
         if not 0 < scale <= 1:
@@ -52,7 +51,6 @@ class DisFlow:
         self._cv2 = load_opencv()
         self._search = self._cv2.DISOpticalFlow_create(getattr(self._cv2, f"DISOPTICAL_FLOW_PRESET_{preset.upper()}"))
         if preset == "medium":
-            self._search.setFinestScale(0)
             self._search.setVariationalRefinementIterations(10)
         self._frame_size: tuple[int, int] | None = None
         self._previous: NDArray[Any] | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -54,8 +56,14 @@ def soft_validity(occluded: Tensor) -> Tensor:
     """
     valid = 1.0 - occluded
     eroded = 1.0 - F.max_pool2d(occluded, 3, stride=1, padding=1)
-    taps = torch.exp(-0.5 * torch.arange(-2.0, 3.0, device=occluded.device).square())
-    taps = taps / taps.sum()
-    blurred = F.pad(eroded, (2, 2, 2, 2), mode="replicate")
-    blurred = F.conv2d(F.conv2d(blurred, taps.view(1, 1, 1, 5)), taps.view(1, 1, 5, 1))
+    blurred = _gauss_along(_gauss_along(eroded, -1), -2)
     return blurred * valid
+
+
+def _gauss_along(image: Tensor, dim: int) -> Tensor:
+    """Gaussian with σ = 1 over five samples; the border repeats."""
+    padded = F.pad(image, (2, 2, 0, 0) if dim == -1 else (0, 0, 2, 2), mode="replicate")
+    size = image.shape[dim]
+    weights = [math.exp(-0.5 * offset * offset) for offset in (-2, -1, 0, 1, 2)]
+    shifted = (weight * padded.narrow(dim, tap, size) for tap, weight in enumerate(weights))
+    return sum(shifted, torch.zeros_like(image)) / sum(weights)

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vidstyle.imaging.occlusion import occlusion_mask, soft_validity
-from vidstyle.imaging.pyramid import enlarge, halve
+from vidstyle.imaging.pyramid import enlarge, laplacian_bands
 from vidstyle.imaging.warp import backward_warp, resize_flow
 from vidstyle.protocols import Motion
 from vidstyle.temporal.consistency import beta_from_consistency, consistent_blend
@@ -87,8 +87,8 @@ class ConsistencyFilter:
 def match_band_energy(image: Tensor, reference: Tensor, gain_range: tuple[float, float] = GAIN_RANGE) -> Tensor:
     """Give the two finest Laplacian bands of ``image`` the local energy they have in ``reference``.
 
-    Each band is multiplied by clip(sqrt((E_ref + ε) / (E_img + ε)), *gain_range), E being the band's energy averaged
-    over channels and over about 20 pixels around, by a tent: a single box rings, and where it does specks grow.
+    Each band is multiplied by clip(sqrt((E_ref + ε) / (E_img + ε)), *gain_range), E being the energy of the band's mean
+    over channels, averaged over about 20 pixels around by a tent: a single box rings, and where it does specks grow.
 
     Args:
         image: (1, C, H, W).
@@ -98,21 +98,23 @@ def match_band_energy(image: Tensor, reference: Tensor, gain_range: tuple[float,
     Returns:
         (1, C, H, W), not clamped.
     """
-    both = torch.cat([image, reference])
-    size = (both.shape[-2], both.shape[-1])
+    size = (image.shape[-2], image.shape[-1])
     if min(size) < 8:  # no room for two bands
         return image
-    half = halve(both)
-    half_size = (half.shape[-2], half.shape[-1])
-    quarter = halve(half)
-    fine = both - enlarge(half, size)
-    middle = half - enlarge(quarter, half_size)
-    correction = (_band_gain(middle, 2, gain_range) - 1.0) * middle[:1]
-    return image + (_band_gain(fine, 4, gain_range) - 1.0) * fine[:1] + enlarge(correction, size)
+    fine, middle = _two_bands(image)
+    fine_wanted, middle_wanted = _two_bands(reference.mean(1, keepdim=True))
+    correction = (_band_gain(middle, middle_wanted, 2, gain_range) - 1.0) * middle
+    return image + (_band_gain(fine, fine_wanted, 4, gain_range) - 1.0) * fine + enlarge(correction, size)
 
 
-def _band_gain(band: Tensor, cell_px: int, gain_range: tuple[float, float]) -> Tensor:
-    energy = F.avg_pool2d(band.square().mean(1, keepdim=True), cell_px, ceil_mode=True, count_include_pad=False)
+def _two_bands(image: Tensor) -> tuple[Tensor, Tensor]:
+    fine, middle = laplacian_bands(image, 2)
+    return fine, middle
+
+
+def _band_gain(band: Tensor, wanted: Tensor, cell_px: int, gain_range: tuple[float, float]) -> Tensor:
+    band_and_wanted = torch.cat([band.mean(1, keepdim=True), wanted])
+    energy = F.avg_pool2d(band_and_wanted * band_and_wanted, cell_px, ceil_mode=True, count_include_pad=False)
     for _ in range(2):
         energy = F.avg_pool2d(energy, 3, stride=1, padding=1, count_include_pad=False)
     gain = ((energy[1:] + _ENERGY_FLOOR) / (energy[:1] + _ENERGY_FLOOR)).sqrt_().clamp_(*gain_range)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import struct
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -83,7 +84,9 @@ def open_pytorch(path: Path) -> Any:
         UnsupportedCheckpointError: not a checkpoint, damaged, or one that wants to run code.
     """
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # about odd pickles: either they load or we say why not
+            return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise UnsupportedCheckpointError(
             f"{path} is not a plain weight file: opening it would run code or it is damaged; "
