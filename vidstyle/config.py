@@ -129,13 +129,14 @@ def make_config(preset: str | Path | None = None, **flags: Any) -> RenderConfig:
 def _explain(error: ValidationError, where: dict[str, str]) -> str:
     first = error.errors()[0]
     key = ".".join(str(part) for part in first["loc"])
-    place = where.get(str(first["loc"][0]) if first["loc"] else "", "the settings")
+    origin = where.get(str(first["loc"][0]) if first["loc"] else "")
+    place = f" in {origin}" if origin else ""
     if first["type"] == "extra_forbidden":
         near = difflib.get_close_matches(key, RenderConfig.model_fields, n=1)
         hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(RenderConfig.model_fields)}."
-        return f"There is no setting '{key}' ({place}); {hint}"
+        return f"There is no setting '{key}'{place}; {hint}"
     message = str(first["msg"]).removeprefix("Value error, ").removesuffix(".")
-    return f"Setting '{key}' in {place} cannot be {first['input']!r}: {message[0].lower()}{message[1:]}."
+    return f"Setting '{key}'{place} cannot be {first['input']!r}: {message[0].lower()}{message[1:]}."
 
 
 def presets_folder() -> Path:

@@ -189,19 +189,19 @@ BAD_OUTPUTS = {
     "no such folder": ("missing/out.mp4", (), FAILURE, ("folder", "missing")),
     "unwritable": ("/proc/out.mp4", (), FAILURE, ("/proc/out.mp4",)),
     "unwritable gif": ("/proc/out.gif", (), FAILURE, ("/proc/out.gif",)),
-    "a codec that is none": ("out.mp4", ("--codec", "h265x"), FAILURE, ("h265x",)),
-    "a codec the container refuses": ("out.webm", ("--codec", "prores_ks"), FAILURE, ("webm",)),
-    "a pixel format the codec refuses": ("out.mp4", ("--pix-fmt", "rgb48le"), FAILURE, ("rgb48le",)),
+    "a codec that is none": ("out.mp4", ("--codec", "h265x"), USAGE, ("h265x",)),
+    "a codec the container refuses": ("out.webm", ("--codec", "prores_ks"), USAGE, ("webm",)),
+    "a pixel format the codec refuses": ("out.mp4", ("--pix-fmt", "rgb48le"), USAGE, ("rgb48le",)),
     "no such device": ("out.mp4", ("--device", "cuda:99"), FAILURE, ("cuda:99", "--device cpu")),
-    "a device that is none": ("out.mp4", ("--device", "gpu"), FAILURE, ("gpu", "cpu")),
-    "a size that is none": ("out.mp4", ("--size", "large"), FAILURE, ("large", "1280x720")),
-    "an absurd size": ("out.mp4", ("--size", "99999w"), FAILURE, ("99999w",)),
+    "a device that is none": ("out.mp4", ("--device", "gpu"), USAGE, ("gpu", "cpu")),
+    "a size that is none": ("out.mp4", ("--size", "large"), USAGE, ("large", "1280x720")),
+    "an absurd size": ("out.mp4", ("--size", "99999w"), USAGE, ("99999w",)),
     "a start past the end": ("out.mp4", ("--start", "99"), FAILURE, ("99 s",)),
-    "an end before the start": ("out.mp4", ("--start", "1.5", "--end", "1"), FAILURE, ("end",)),
+    "an end before the start": ("out.mp4", ("--start", "1.5", "--end", "1"), USAGE, ("end",)),
     "nothing between start and end": ("out.mp4", ("--start", "0.51", "--end", "0.52"), FAILURE, ("0.51",)),
-    "an unknown preset": ("out.mp4", ("--config", "flim"), FAILURE, ("flim", "film")),
+    "an unknown preset": ("out.mp4", ("--config", "flim"), USAGE, ("flim", "film")),
     "no RAFT weights": ("out.mp4", ("--flow", "raft", "--flow-weights", "nowhere.pth"), FAILURE, ("nowhere.pth",)),
-    "crf out of range": ("out.mp4", ("--crf", "70"), FAILURE, ("crf", "63")),
+    "crf out of range": ("out.mp4", ("--crf", "70"), USAGE, ("crf", "63")),
     "consistency out of range": ("out.mp4", ("--consistency", "1.5"), USAGE, ("1.5",)),
     "an unknown flow": ("out.mp4", ("--flow", "farneback"), USAGE, ("farneback", "dis")),
     "a time that is none": ("out.mp4", ("--start", "soon"), USAGE, ("soon",)),
@@ -321,7 +321,7 @@ def test_a_folder_with_nothing_to_paint(vidstyle, tmp_path: Path) -> None:
 
 def test_a_wrong_setting_makes_no_output_folder(vidstyle, world: World, tmp_path: Path) -> None:
     done = vidstyle("stylize", world.clip, "--out-dir", tmp_path / "out", "--size", "large")
-    assert_refused(done, FAILURE, "large")
+    assert_refused(done, USAGE, "large")
     assert not (tmp_path / "out").exists()
 
 

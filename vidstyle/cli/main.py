@@ -11,7 +11,7 @@ from types import FrameType
 import click
 
 from vidstyle import __version__
-from vidstyle.errors import VidstyleError
+from vidstyle.errors import ConfigError, VidstyleError
 
 #: Subcommand, its module and its function there, and its line in ``--help``.
 _COMMANDS = {
@@ -60,7 +60,7 @@ def main(arguments: list[str] | None = None) -> None:
         if os.environ.get("VIDSTYLE_DEBUG") == "1":
             raise
         click.echo(f"vidstyle: {error}", err=True)
-        sys.exit(1)
+        sys.exit(2 if isinstance(error, ConfigError) else 1)
     sys.exit(result if isinstance(result, int) else 0)
 
 

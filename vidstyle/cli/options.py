@@ -21,6 +21,8 @@ class Seconds(click.ParamType[float]):
             return float(value)
         if not re.fullmatch(r"(\d+:){0,2}\d+(\.\d*)?|\.\d+", str(value)):
             self.fail(f"'{value}' is not a time; write seconds (2.5) or h:mm:ss (0:01:02.5).", param, ctx)
+        if any(float(part) >= 60 for part in str(value).split(":")[1:]):
+            self.fail(f"'{value}' is not a time; minutes and seconds after a colon stay below 60.", param, ctx)
         seconds = 0.0
         for part in str(value).split(":"):
             seconds = seconds * 60 + float(part)

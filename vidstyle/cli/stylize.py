@@ -57,7 +57,8 @@ def stylize(
         if not quiet:
             _print_summary(report)
     if failures:
-        click.echo(f"vidstyle: {failures} of {len(jobs)} inputs failed; the others are in {out_dir}.", err=True)
+        rest = f"; the others are in {out_dir}" if failures < len(jobs) else ""
+        click.echo(f"vidstyle: {failures} of {len(jobs)} inputs failed{rest}.", err=True)
     return 1 if failures else 0
 
 

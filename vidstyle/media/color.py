@@ -157,6 +157,8 @@ class RgbEncoder:
     def __call__(self, rgb: np.ndarray[Any, np.dtype[np.uint8]]) -> AVFrame:
         """Takes (H, W, 3) uint8, contiguous; returns a frame without a time."""
         height, width = rgb.shape[:2]
+        if 1 in (height, width):  # numpy leaves the strides of such sides open, and PyAV looks at them
+            rgb = rgb.reshape(-1).copy().reshape(height, width, 3)
         source = AVFrame.from_numpy_buffer(rgb)
         # swscale ignores these on RGB; PyAV hands them to the converted frame, where they choose the matrix.
         tag(source, self._color, rgb=self._is_rgb)

@@ -271,7 +271,11 @@ class VideoReader:
         if last < start:
             msg = f"The last frame of {self.path} is at {last:.3f} s, it has none at {start:g} s; use an earlier time."
         else:
-            msg = f"{self.path} has no frame between {start:g} s and {float(self.end or 0):g} s; widen the range."
+            first = float((self.video_stream.start_time or 0) * self.info.time_base)
+            msg = (
+                f"{self.path} has no frame between {start:g} s and {float(self.end or 0):g} s; "
+                f"widen the range, its first frame is at {first:.3f} s."
+            )
         return OpenError(msg, self.path)
 
     def _check_complete(self, last_end: Fraction | None) -> None:

@@ -87,8 +87,8 @@ class ConsistencyFilter:
 def match_band_energy(image: Tensor, reference: Tensor, gain_range: tuple[float, float] = GAIN_RANGE) -> Tensor:
     """Give the two finest Laplacian bands of ``image`` the local energy they have in ``reference``.
 
-    Each band is multiplied by clip(sqrt((E_ref + ε) / (E_img + ε)), *gain_range), E being the energy of the band's mean
-    over channels, averaged over about 20 pixels around by a tent: a single box rings, and where it does specks grow.
+    Each band is multiplied by clip(sqrt((E_ref + ε) / (E_img + ε)), *gain_range), E being the band's energy averaged
+    over channels and over about 20 pixels around, by a tent: a single box rings, and where it does specks grow.
 
     Args:
         image: (1, C, H, W).
@@ -102,7 +102,7 @@ def match_band_energy(image: Tensor, reference: Tensor, gain_range: tuple[float,
     if min(size) < 8:  # no room for two bands
         return image
     fine, middle = _two_bands(image)
-    fine_wanted, middle_wanted = _two_bands(reference.mean(1, keepdim=True))
+    fine_wanted, middle_wanted = _two_bands(reference)
     correction = (_band_gain(middle, middle_wanted, 2, gain_range) - 1.0) * middle
     return image + (_band_gain(fine, fine_wanted, 4, gain_range) - 1.0) * fine + enlarge(correction, size)
 
@@ -113,8 +113,8 @@ def _two_bands(image: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _band_gain(band: Tensor, wanted: Tensor, cell_px: int, gain_range: tuple[float, float]) -> Tensor:
-    band_and_wanted = torch.cat([band.mean(1, keepdim=True), wanted])
-    energy = F.avg_pool2d(band_and_wanted * band_and_wanted, cell_px, ceil_mode=True, count_include_pad=False)
+    both = torch.cat([band, wanted])
+    energy = F.avg_pool2d((both * both).mean(1, keepdim=True), cell_px, ceil_mode=True, count_include_pad=False)
     for _ in range(2):
         energy = F.avg_pool2d(energy, 3, stride=1, padding=1, count_include_pad=False)
     gain = ((energy[1:] + _ENERGY_FLOOR) / (energy[:1] + _ENERGY_FLOOR)).sqrt_().clamp_(*gain_range)
