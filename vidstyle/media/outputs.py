@@ -1,4 +1,4 @@
-"""Where a picture file may be written: never over its input, nor over an existing file unless told to."""
+"""Where a file may be written: never over its input, nor over an existing file unless told to."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def claim_output(path: Path, *, source: Path | None = None, overwrite: bool = Fa
     if source is not None and source.exists():
         for candidate in (path, part):
             if candidate.exists() and candidate.samefile(source):
-                raise OpenError(f"{path} and the input are the same file; give the output another name.", path)
+                raise OpenError(f"{path} is the input itself, the same file; give the output another name.", path)
     if path.is_dir():
         raise OpenError(f"{path} is a folder; give the output a file name.", path)
     if path.exists() and not overwrite:

@@ -21,6 +21,7 @@ from vidstyle.media.color import RgbEncoder
 from vidstyle.media.containers import Container, container_for
 from vidstyle.media.encoder import EncoderSettings, choose_encoder
 from vidstyle.media.failures import encode_errors
+from vidstyle.media.outputs import claim_output
 from vidstyle.media.reader import VideoReader
 from vidstyle.media.streams import StreamPlan, copy_stream_tags, plan_streams
 from vidstyle.media.timestamps import PacketClock, to_ticks
@@ -67,7 +68,7 @@ def open_writer(
     """
     path = Path(path)
     container = container_for(path)
-    _check_output(path, source.path, overwrite)
+    claim_output(path, source=source.path, overwrite=overwrite)
     info = source.info
     sideways = info.rotation_degrees % 180 == 90
     notes: list[str] = []
@@ -286,18 +287,6 @@ class VideoWriter:
 
 def _part_of(path: Path) -> Path:
     return path.with_name(path.name + ".part")
-
-
-def _check_output(path: Path, source: Path, overwrite: bool) -> None:
-    if path.is_dir():
-        raise OpenError(f"{path} is a folder; give the output a file name.", path)
-    if not path.parent.is_dir():
-        raise OpenError(f"There is no folder {path.parent}; create it or write elsewhere.", path)
-    for candidate in (path, _part_of(path)):
-        if candidate.exists() and candidate.samefile(source):
-            raise OpenError(f"{path} is the input itself; give the output another name.", path)
-    if path.exists() and not overwrite:
-        raise OpenError(f"{path} exists already; pass --overwrite or choose another name.", path)
 
 
 def _container_options(container: Container, source: VideoReader) -> dict[str, str]:
