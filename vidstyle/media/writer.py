@@ -68,7 +68,7 @@ def open_writer(
     """
     path = Path(path)
     container = container_for(path)
-    claim_output(path, source=source.path, overwrite=overwrite)
+    part = claim_output(path, source=source.path, overwrite=overwrite)
     info = source.info
     sideways = info.rotation_degrees % 180 == 90
     notes: list[str] = []
@@ -87,7 +87,7 @@ def open_writer(
     )
     plan = plan_streams(source.path, source.streams, container, audio)
     return VideoWriter(
-        path, source, container=container, settings=settings, plan=plan, notes=notes, overwrite=overwrite
+        path, part, source, container=container, settings=settings, plan=plan, notes=notes, overwrite=overwrite
     )
 
 
@@ -107,6 +107,7 @@ class VideoWriter:
     def __init__(
         self,
         path: Path,
+        part: Path,
         source: VideoReader,
         *,
         container: Container,
@@ -126,16 +127,15 @@ class VideoWriter:
         self._transcoders: dict[int, AudioTranscoder | SubtitleTranscoder] = {}
         self._last_pts: int | None = None
         self._max_delay = to_ticks(_MAX_REORDERING_FRAMES / settings.rate, settings.time_base)
-        self._part: Path | None = _part_of(path)
+        self._part: Path | None = part
         self._output: OutputContainer | None = None
         try:
-            self._open(source, container)
+            self._open(part, source, container)
         except BaseException:
             self.abort()
             raise
 
-    def _open(self, source: VideoReader, container: Container) -> None:
-        part = _part_of(self.path)
+    def _open(self, part: Path, source: VideoReader, container: Container) -> None:
         try:
             part.unlink(missing_ok=True)
             part.touch()
@@ -283,10 +283,6 @@ class VideoWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.abort()
-
-
-def _part_of(path: Path) -> Path:
-    return path.with_name(path.name + ".part")
 
 
 def _container_options(container: Container, source: VideoReader) -> dict[str, str]:

@@ -63,19 +63,18 @@ class ConsistencyFilter:
         """
         if self.beta == 0.0:
             return stylized, None
-        remembered = output = stylized
-        if motion is not None and state is not None:
-            size = (stylized.shape[-2], stylized.shape[-1])
-            flow = resize_flow(motion.flow_backward, size)
-            warped = backward_warp(state.remembered, flow).clamp_(0.0, 1.0)
-            occluded = occlusion_mask(motion.flow_backward, motion.flow_forward, size)
-            validity = enlarge(soft_validity(occluded), size)
-            validity = validity * self._photometric_trust(content, backward_warp(state.content, flow, "bilinear"))
-            blended = consistent_blend(stylized, warped, validity, self.beta)
-            output = match_band_energy(blended, stylized).clamp_(0.0, 1.0)
-            remembered = torch.lerp(blended, output, 0.5)
-        # Copies, because a view would keep the whole batch it was cut from in memory.
-        return output, FilterState(remembered.clone(), content.clone())
+        # What is remembered of the input is copied: a view would keep the whole batch it was cut from in memory.
+        if motion is None or state is None:
+            return stylized, FilterState(stylized.clone(), content.clone())
+        size = (stylized.shape[-2], stylized.shape[-1])
+        flow = resize_flow(motion.flow_backward, size)
+        warped = backward_warp(state.remembered, flow).clamp_(0.0, 1.0)
+        occluded = occlusion_mask(motion.flow_backward, motion.flow_forward, size)
+        validity = enlarge(soft_validity(occluded), size)
+        validity = validity * self._photometric_trust(content, backward_warp(state.content, flow, "bilinear"))
+        blended = consistent_blend(stylized, warped, validity, self.beta)
+        output = match_band_energy(blended, stylized).clamp_(0.0, 1.0)
+        return output, FilterState(torch.lerp(blended, output, 0.5), content.clone())
 
     def _photometric_trust(self, content: Tensor, warped: Tensor) -> Tensor:
         """exp(−α max(|I_t − W I_{t−1}|² − noise, 0)) as (1, 1, H, W), with the frame's own median as its noise."""
@@ -101,15 +100,10 @@ def match_band_energy(image: Tensor, reference: Tensor, gain_range: tuple[float,
     size = (image.shape[-2], image.shape[-1])
     if min(size) < 8:  # no room for two bands
         return image
-    fine, middle = _two_bands(image)
-    fine_wanted, middle_wanted = _two_bands(reference)
+    fine, middle = laplacian_bands(image, 2)
+    fine_wanted, middle_wanted = laplacian_bands(reference, 2)
     correction = (_band_gain(middle, middle_wanted, 2, gain_range) - 1.0) * middle
     return image + (_band_gain(fine, fine_wanted, 4, gain_range) - 1.0) * fine + enlarge(correction, size)
-
-
-def _two_bands(image: Tensor) -> tuple[Tensor, Tensor]:
-    fine, middle = laplacian_bands(image, 2)
-    return fine, middle
 
 
 def _band_gain(band: Tensor, wanted: Tensor, cell_px: int, gain_range: tuple[float, float]) -> Tensor:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from fakes import Hostile
 from safetensors.torch import save_file
 from torchvision.models.optical_flow import Raft_Small_Weights, raft_large, raft_small
 
@@ -184,20 +185,12 @@ def test_one_missing_tensor_is_a_mismatch(tmp_path: Path, networks: dict[str, An
         RaftFlow("small", weights=tmp_path / "raft.safetensors")
 
 
-class _Hostile:
-    def __init__(self, marker: Path) -> None:
-        self.marker = marker
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (Path.touch, (self.marker,))
-
-
 def test_a_hostile_pickle_is_refused_and_not_run(tmp_path: Path) -> None:
     path, marker = tmp_path / "raft.pth", tmp_path / "ran"
-    torch.save({"weight": _Hostile(marker)}, path)
+    torch.save({"weight": Hostile(marker)}, path)
     with pytest.raises(UnsupportedCheckpointError):
         RaftFlow("small", weights=path)
-    path.write_bytes(pickle.dumps(_Hostile(marker), protocol=2))
+    path.write_bytes(pickle.dumps(Hostile(marker), protocol=2))
     with pytest.raises(UnsupportedCheckpointError):
         RaftFlow("small", weights=path)
     assert not marker.exists()

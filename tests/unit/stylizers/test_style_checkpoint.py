@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from fakes import Hostile
 from hypothesis import given
 from hypothesis import strategies as st
 from network_factory import picture
@@ -133,22 +134,14 @@ def test_a_header_that_makes_no_sense(header: bytes, tmp_path: Path) -> None:
         load_feedforward(path)
 
 
-class _Hostile:
-    def __init__(self, marker: Path) -> None:
-        self.marker = marker
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (Path.touch, (self.marker,))
-
-
 def test_a_hostile_pickle_is_refused_and_not_run(tmp_path: Path) -> None:
     path, marker = tmp_path / "style.pth", tmp_path / "ran"
-    for content in ({**johnson().state_dict(), "extra": _Hostile(marker)}, _Hostile(marker)):
+    for content in ({**johnson().state_dict(), "extra": Hostile(marker)}, Hostile(marker)):
         torch.save(content, path)
         with pytest.raises(UnsupportedCheckpointError, match="would run code"):
             load_feedforward(path)
     bare = tmp_path / "bare.pth"
-    bare.write_bytes(pickle.dumps(_Hostile(marker), protocol=2))
+    bare.write_bytes(pickle.dumps(Hostile(marker), protocol=2))
     with pytest.raises(UnsupportedCheckpointError):
         load_feedforward(bare)
     assert not marker.exists()
