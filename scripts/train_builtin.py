@@ -25,13 +25,14 @@ from tqdm import tqdm
 from vidstyle.errors import VidstyleError
 from vidstyle.evaluation.painted import PAINTED_STYLES
 from vidstyle.media.stills import read_style_image, write_still
-from vidstyle.stylizers.checkpoint import StyleCard, load_feedforward
+from vidstyle.stylizers.checkpoint import StyleCard, load_feedforward, save_feedforward
 from vidstyle.stylizers.encoder import VggEncoder, load_encoder
 from vidstyle.stylizers.feedforward import BlurPoolNet
 from vidstyle.training.dataset import ContentCrops
-from vidstyle.training.feedforward import FeedforwardTrainer, StepReport
+from vidstyle.training.feedforward import FeedforwardObjective
 from vidstyle.training.run import PAINTING_SIDE_PX, sample_sheet
-from vidstyle.training.settings import LossWeights, TrainingSettings
+from vidstyle.training.settings import FeedforwardSettings, LossWeights
+from vidstyle.training.trainer import StepReport, Trainer
 
 WEIGHTS = Path(__file__).parent.parent / "vidstyle" / "weights"
 ENCODER = "encoders/vgg19_pruned16x_to_conv5_1.pth"
@@ -65,9 +66,12 @@ class Recipe:
     picture: str
     source: str
     licence: str
-    stages: tuple[TrainingSettings, ...] = (TrainingSettings(),)
+    stages: tuple[FeedforwardSettings, ...] = (FeedforwardSettings(),)
     starts_from: str | None = None
 
+
+#: A style that goes on from a trained one shows its own strokes in about half of the steps.
+WARM = (FeedforwardSettings(steps=1200, weights=LossWeights(temporal=15.0)),)
 
 RECIPES = [
     Recipe(
@@ -77,7 +81,7 @@ RECIPES = [
         "Vincent van Gogh, The Starry Night, 1889",
         PUBLIC_DOMAIN,
         # The second stage takes away the lattice that the first left on flat skies.
-        (TrainingSettings(), TrainingSettings(steps=450, learning_rate=8e-4, weights=LossWeights(temporal=40.0))),
+        (FeedforwardSettings(), FeedforwardSettings(steps=450, learning_rate=8e-4, weights=LossWeights(temporal=40.0))),
     ),
     Recipe(
         "mosaic",
@@ -92,7 +96,88 @@ RECIPES = [
         "oil_strokes",
         "oil_strokes, painted by vidstyle.evaluation.painted",
         OWN,
-        (TrainingSettings(steps=1500, weights=LossWeights(temporal=15.0)),),
+        WARM,
+        starts_from="starry-night",
+    ),
+    Recipe(
+        "great-wave",
+        "Prussian blue and cream with crisp outlines, after Hokusai's The Great Wave off Kanagawa",
+        "great_wave.jpg",
+        "Katsushika Hokusai, The Great Wave off Kanagawa, about 1831",
+        PUBLIC_DOMAIN,
+        WARM,
+        starts_from="starry-night",
+    ),
+    Recipe(
+        "stained-glass",
+        "Glowing panes of coloured glass held by dark lead",
+        "stained_glass",
+        "stained_glass, painted by vidstyle.evaluation.painted",
+        OWN,
+        WARM,
+        starts_from="starry-night",
+    ),
+    Recipe(
+        "the-scream",
+        "Long flowing bands of orange, blue and brown, after Edvard Munch's The Scream",
+        "the_scream.jpg",
+        "Edvard Munch, The Scream, 1893",
+        PUBLIC_DOMAIN,
+        WARM,
+        starts_from="starry-night",
+    ),
+    Recipe(
+        "ink-hatching",
+        "Fine pen hatching over grey and sienna washes",
+        "ink_hatching",
+        "ink_hatching, painted by vidstyle.evaluation.painted",
+        OWN,
+        WARM,
+        starts_from="starry-night",
+    ),
+    Recipe(
+        "composition-vii",
+        "Sweeping colour shapes and black lines, after Wassily Kandinsky's Composition VII",
+        "composition_vii.jpg",
+        "Wassily Kandinsky, Composition VII, 1913",
+        PUBLIC_DOMAIN,
+        WARM,
+        starts_from="starry-night",
+    ),
+    Recipe(
+        "watercolour",
+        "Soft blooms of pigment on paper",
+        "watercolour",
+        "watercolour, painted by vidstyle.evaluation.painted",
+        OWN,
+        WARM,
+        starts_from="starry-night",
+    ),
+    Recipe(
+        "udnie",
+        "Cool grey facets with black, orange and green, after Francis Picabia's Udnie",
+        "udnie.jpg",
+        "Francis Picabia, Udnie (Young American Girl, The Dance), 1913",
+        PUBLIC_DOMAIN,
+        WARM,
+        starts_from="starry-night",
+    ),
+    Recipe(
+        "pointillism",
+        "Dots of pure colour that mix in the eye",
+        "pointillism",
+        "pointillism, painted by vidstyle.evaluation.painted",
+        OWN,
+        WARM,
+        starts_from="starry-night",
+    ),
+    Recipe(
+        "water-lilies",
+        "Violet, green and rose dabs of oil, after Claude Monet's Water Lilies",
+        "water_lilies.jpg",
+        "Claude Monet, Water Lilies, 1916-1919",
+        PUBLIC_DOMAIN,
+        WARM,
         starts_from="starry-night",
     ),
 ]
@@ -123,7 +208,7 @@ def build(recipe: Recipe, data: Path, checkpoint_dir: Path) -> None:
     checkpoint_dir.mkdir(parents=True, exist_ok=True)
     crops = ContentCrops(data / CONTENT, recipe.stages[0].crop_px)
     encoder = load_encoder(data / ENCODER)
-    trainers: list[FeedforwardTrainer] = []
+    trainers: list[Trainer[BlurPoolNet]] = []
     for index in range(len(recipe.stages)):
         if trainers:
             initial = trainers[-1].averaged_net
@@ -135,9 +220,9 @@ def build(recipe: Recipe, data: Path, checkpoint_dir: Path) -> None:
         trainers.append(run_stage(recipe, index, data, crops, encoder, checkpoint_dir, initial))
 
     weights = WEIGHTS / f"{recipe.name}.safetensors"
-    trainers[-1].save_style(weights, StyleCard(recipe.name, recipe.title, f"{recipe.source} ({recipe.licence})"))
-    card = model_card(recipe, trainers, weights)
-    weights.with_suffix(".toml").write_text(to_toml(card), encoding="utf-8")
+    card = StyleCard(recipe.name, recipe.title, f"{recipe.source} ({recipe.licence})")
+    save_feedforward(weights, trainers[-1].averaged_net, card)
+    weights.with_suffix(".toml").write_text(to_toml(model_card(recipe, trainers, weights)), encoding="utf-8")
     sheet = checkpoint_dir / f"{recipe.name}.png"
     write_still(sheet, sample_sheet(crops.samples(4), load_feedforward(weights), recipe.name), overwrite=True)
     print(f"wrote {weights} and its card; samples: {sheet}")
@@ -151,12 +236,12 @@ def run_stage(
     encoder: VggEncoder,
     checkpoint_dir: Path,
     initial: BlurPoolNet | None,
-) -> FeedforwardTrainer:
+) -> Trainer[BlurPoolNet]:
     """Train one stage; one that is done is only read from its checkpoint."""
     checkpoint = checkpoint_dir / f"{recipe.name}.{index + 1}.checkpoint"
-    trainer = FeedforwardTrainer(
-        style_picture(recipe, data), crops, encoder, recipe.stages[index], checkpoint=checkpoint, start_from=initial
-    )
+    settings = recipe.stages[index]
+    objective = FeedforwardObjective(style_picture(recipe, data), crops, encoder, settings, initial)
+    trainer = Trainer(objective, settings, checkpoint)
     train(trainer, f"{recipe.name} {index + 1}/{len(recipe.stages)}")
     return trainer
 
@@ -167,17 +252,19 @@ def style_picture(recipe: Recipe, data: Path) -> Tensor:
     return read_style_image(data / "paintings" / recipe.picture, PAINTING_SIDE_PX)
 
 
-def train(trainer: FeedforwardTrainer, name: str) -> None:
-    with tqdm(total=trainer.settings.steps, initial=trainer.step, desc=name, unit="step") as bar:
+def train(trainer: Trainer[BlurPoolNet], name: str) -> None:
+    with tqdm(total=trainer.schedule.steps, initial=trainer.step, desc=name, unit="step") as bar:
 
         def on_step(report: StepReport) -> None:
-            bar.set_postfix_str(f"content {report.content:.2f}, style {report.style:.2f}", refresh=False)
+            bar.set_postfix_str(
+                f"content {report.losses['content']:.2f}, style {report.losses['style']:.2f}", refresh=False
+            )
             bar.update(report.step - bar.n)
 
         trainer.run(on_step)
 
 
-def model_card(recipe: Recipe, trainers: list[FeedforwardTrainer], weights: Path) -> dict[str, Any]:
+def model_card(recipe: Recipe, trainers: list[Trainer[BlurPoolNet]], weights: Path) -> dict[str, Any]:
     last = trainers[-1]
     final = last.measure(num_batches=16)
     return {
@@ -196,13 +283,9 @@ def model_card(recipe: Recipe, trainers: list[FeedforwardTrainer], weights: Path
         "starts_from": recipe.starts_from and f"{recipe.starts_from}, stage 1",
         "steps": sum(trainer.step for trainer in trainers),
         "seconds": round(sum(trainer.seconds for trainer in trainers)),
-        "device": last.settings.device,
-        "final_losses": {
-            "content": round(final.content, 4),
-            "style": round(final.style, 4),
-            "temporal": round(final.temporal, 5),
-        },
-        "stages": {str(index + 1): asdict(trainer.settings) for index, trainer in enumerate(trainers)},
+        "device": last.schedule.device,
+        "final_losses": {name: round(value, 5) for name, value in final.losses.items()},
+        "stages": {str(index + 1): asdict(trainer.schedule) for index, trainer in enumerate(trainers)},
     }
 
 

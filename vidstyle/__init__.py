@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from vidstyle.api import preview as preview
     from vidstyle.api import stylize as stylize
+    from vidstyle.training.optimize import optimize as optimize
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "preview", "stylize"]
+__all__ = ["__version__", "optimize", "preview", "stylize"]
+
+_HOMES = {"optimize": "vidstyle.training.optimize", "preview": "vidstyle.api", "stylize": "vidstyle.api"}
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("preview", "stylize"):
-        return getattr(import_module("vidstyle.api"), name)
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -13,11 +13,14 @@ from pathlib import Path
 
 import click
 import media_factory as factory
+import network_factory as networks
 import pytest
 import torch
 
 from vidstyle.cli.main import cli
 from vidstyle.config import shipped_presets
+from vidstyle.media.stills import read_style_image, write_still
+from vidstyle.stylizers.adain import AdaInNet, save_adain
 from vidstyle.stylizers.checkpoint import StyleCard, save_feedforward
 from vidstyle.stylizers.feedforward import BlurPoolNet
 
@@ -53,7 +56,7 @@ def test_commands_of_the_readme_are_understood(line: str) -> None:
     arguments = shlex.split(line, comments=True)[1:]
     command: click.Command = cli
     context = click.Context(cli)
-    while isinstance(command, click.Group):
+    while isinstance(command, click.Group) and (arguments or not command.invoke_without_command):
         found = command.get_command(context, arguments.pop(0))
         assert found is not None, line
         command = found
@@ -213,3 +216,118 @@ def test_evaluation_writes_figures_and_strips(random_style: Path, tmp_path: Path
     assert found["num_frames"] == 12
     assert found["warping_error"]["1"] < found["warping_error_per_frame"]["1"]
     assert (tmp_path / "random.png").stat().st_size > 0
+
+
+@pytest.fixture(scope="module")
+def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The layout of the data folder, with a few small pictures and random networks."""
+    folder = tmp_path_factory.mktemp("data")
+    (folder / "encoders").mkdir()
+    torch.save(networks.vgg_tensors(), folder / "encoders" / "vgg19_pruned16x_to_conv5_1.pth")
+    networks.photo_folder(folder / "photos" / "research", num=17)
+    for name in ("bedroom", "houses_auvers", "starry_night"):
+        (folder / "paintings").mkdir(exist_ok=True)
+        write_still(folder / "paintings" / f"{name}.jpg", (networks.picture(64, 80)[0] * 255).byte())
+    return folder
+
+
+@pytest.fixture
+def microast(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Random weights under the names of the published files and of the tensors in them."""
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    from microast import PARTS
+
+    folder = data_folder / "peers" / "microast"
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(0)
+    for name, build in PARTS.items():
+        tensors = {
+            f"{key.rpartition('.')[0]}.conv_layer.{key.rpartition('.')[2]}": value
+            for key, value in build().state_dict().items()
+        }
+        torch.save(tensors, folder / f"{name}_iter_160000.pth.tar")
+    return folder
+
+
+def test_styles_are_measured_against_optimisation(
+    data_folder: Path, random_style: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VIDSTYLE_TEST_DATA", str(data_folder))
+    output = tmp_path / "figures.json"
+    arguments = ["--style", "starry-night", "--weights", random_style, "--iterations", "4", "--json", output]
+    result = run_script("measure_styles.py", *arguments, "--init", "content", "--init", "noise")
+    assert result.returncode == 0, result.stderr
+    rows = json.loads(output.read_text())["starry-night"]
+    # 17 photos: every 16th are two.
+    assert [(row["picture"], row["init"]) for row in rows] == [
+        (picture, init) for picture in ("0", "9") for init in ("content", "noise")
+    ]
+    for row in rows:
+        assert row["optimised"] < row["start"]
+        assert row["evaluations"] >= 4
+        if row["equal_iteration"] is not None:
+            assert row["equal_iteration"] <= 4
+    assert "FAIL" in result.stdout or "pass" in result.stdout
+
+
+def test_any_style_models_are_measured_against_microast(
+    data_folder: Path, microast: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VIDSTYLE_TEST_DATA", str(data_folder))
+    model, output = tmp_path / "tiny.safetensors", tmp_path / "figures.json"
+    widths = (4, 6, 8)
+    net = AdaInNet(networks.tiny_encoder(widths, last="conv31"), networks.lively_decoder(widths))
+    save_adain(model, net, StyleCard("tiny"))
+    arguments = ["--model", model, "--styles", "2", "--pictures", "1", "--json", output, "--sheet", tmp_path / "s.png"]
+    result = run_script("measure_adain.py", *arguments)
+    assert result.returncode == 0, result.stderr
+    found = json.loads(output.read_text())
+    assert list(found) == ["unpainted", "MicroAST", "tiny"]
+    assert list(found["tiny"]) == ["bedroom", "houses_auvers"]
+    assert found["unpainted"]["bedroom"]["content"] == 0
+    assert found["MicroAST"]["bedroom"]["content"] > 0
+    assert found["MicroAST"]["bedroom"]["style"] != found["tiny"]["bedroom"]["style"]
+    assert (tmp_path / "s.png").stat().st_size > 0
+
+
+def test_stability_of_two_networks_is_measured_on_every_camera_move(
+    data_folder: Path, random_style: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VIDSTYLE_TEST_DATA", str(data_folder))
+    output = tmp_path / "figures.json"
+    arguments = ["--pair", random_style, random_style, "--size", "64x40", "--frames", "7", "--json", output]
+    picture = data_folder / "paintings" / "bedroom.jpg"
+    result = run_script("measure_stability.py", "starry-night", "--picture", picture, *arguments)
+    assert result.returncode == 0, result.stderr
+    rows = json.loads(output.read_text())["starry-night"]
+    assert [row["move"] for row in rows] == ["pan", "zoom", "rotation"]
+    for row in rows:
+        trained, untrained = row["errors"]["1"]
+        assert trained == untrained > 0
+        assert row["swd"][0] == row["swd"][1] > 0
+    assert "FAIL: steadier 1.00x at k=1, 1.00x at k=5" in result.stdout
+
+
+def test_gallery_shows_every_style(random_style: Path, tmp_path: Path) -> None:
+    output = tmp_path / "images" / "gallery.jpg"
+    result = run_script("make_gallery.py", random_style, "--out", output, "--size", "64", "36")
+    assert result.returncode == 0, result.stderr
+    assert "1 styles" in result.stdout
+    picture = read_style_image(output)
+    assert picture.shape[1] > 2 * 36
+    assert picture.std() > 0.1
+    assert output.stat().st_size < 700_000
+
+
+def test_inspection_says_what_it_measures() -> None:
+    result = run_script("inspect_styles.py", "--help")
+    assert result.returncode == 0, result.stderr
+    assert "python scripts/inspect_styles.py" in result.stdout
+
+
+def test_without_the_data_folder_one_sentence_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("VIDSTYLE_TEST_DATA", raising=False)
+    result = run_script("measure_adain.py")
+    assert result.returncode == 1
+    assert result.stderr.startswith("measure_adain: set VIDSTYLE_TEST_DATA")
+    assert result.stderr.count("\n") == 1

@@ -5,22 +5,53 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable
 from importlib.metadata import version
+from pathlib import Path
 
 import click
 
 from vidstyle.errors import VidstyleError
 
 
-@click.command()
-def styles() -> None:
-    """List the styles that ship with vidstyle, one line each."""
-    from vidstyle.weights.registry import IDENTITY, shipped_styles
+@click.group(invoke_without_command=True)
+@click.pass_context
+def styles(context: click.Context) -> None:
+    """List the styles that ship with vidstyle and your own, one line each; add or remove your own."""
+    from vidstyle.weights.registry import IDENTITY, shipped_styles, user_styles
 
-    found = shipped_styles()
-    width = max(len(name) for name in [IDENTITY, *(style.name for style in found)])
-    for style in found:
-        click.echo(f"{style.name:<{width}}  {style.title}")
-    click.echo(f"{IDENTITY:<{width}}  paints nothing; shows what the pipeline alone does to a clip")
+    if context.invoked_subcommand is not None:
+        return
+    rows = [(style.name, style.title) for style in shipped_styles()]
+    for style in user_styles():
+        damaged = f"damaged; 'vidstyle styles remove {style.name}' deletes it" if style.is_damaged else ""
+        rows.append((style.name, ": ".join(filter(None, ("yours", damaged or style.title)))))
+    rows.append((IDENTITY, "paints nothing; shows what the pipeline alone does to a clip"))
+    width = max(len(name) for name, _ in rows)
+    for name, title in rows:
+        click.echo(f"{name:<{width}}  {title}")
+
+
+@styles.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--name", help="What --style will take; default: the file's name without suffix.")
+@click.option("--overwrite", "-y", is_flag=True, help="Replace a style of yours of that name.")
+def add(file: Path, name: str | None, overwrite: bool) -> None:
+    """Keep the style FILE under a name, for --style to find from anywhere.
+
+    FILE is a style that vidstyle trained, or a checkpoint of another project that --style takes as a file.
+    """
+    from vidstyle.stylizers.checkpoint import add_style
+
+    style = add_style(file, name, overwrite=overwrite)
+    click.echo(f"Kept as {style.path}; use it with --style {style.name}.")
+
+
+@styles.command()
+@click.argument("name")
+def remove(name: str) -> None:
+    """Delete your own style NAME."""
+    from vidstyle.weights.registry import remove_style
+
+    click.echo(f"Removed {remove_style(name).path}.")
 
 
 @click.command()
@@ -33,7 +64,7 @@ def doctor() -> None:
     from vidstyle.config import presets_folder, shipped_presets
     from vidstyle.flow.select import choose_flow, raft_weights_at_hand
     from vidstyle.media.probe import list_encoders_available, media_versions
-    from vidstyle.weights.registry import shipped_styles
+    from vidstyle.weights.registry import shipped_styles, user_folder, user_styles
 
     compute = choose_compute()
     libraries = ", ".join(f"{name} {version(name)}" for name in ("torch", "torchvision", "numpy"))
@@ -55,6 +86,7 @@ def doctor() -> None:
         "encoders": ", ".join(name for name, present in encoders.items() if present),
         "no encoder": ", ".join(name for name, present in encoders.items() if not present) or "none missing",
         "styles": ", ".join(style.name for style in shipped_styles()) or "none",
+        "your styles": f"{', '.join(style.name for style in user_styles()) or 'none'} in {user_folder()}",
         "presets": f"{', '.join(shipped_presets())} in {presets_folder()}",
     }
     for name, value in rows.items():

@@ -17,9 +17,10 @@ from vidstyle.errors import ConfigError, VidstyleError
 _COMMANDS = {
     "stylize": ("vidstyle.cli.stylize", "stylize", "Paint clips, GIFs and stills."),
     "preview": ("vidstyle.cli.preview", "preview", "Show frames as the full render would paint them."),
-    "styles": ("vidstyle.cli.inspect", "styles", "List the styles that ship with vidstyle."),
+    "styles": ("vidstyle.cli.inspect", "styles", "List styles; keep your own by name."),
     "doctor": ("vidstyle.cli.inspect", "doctor", "Say what is installed, what would be used, and why."),
     "train": ("vidstyle.cli.train", "train", "Train your own style."),
+    "optimize": ("vidstyle.cli.optimize", "optimize", "Paint one still by optimising its pixels."),
 }
 
 

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from vidstyle.training.settings import LossWeights, TrainingSettings
+from vidstyle.training.settings import FeedforwardSettings, LossWeights
 
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-    from vidstyle.training.feedforward import StepReport
     from vidstyle.training.run import TrainingPlan
+    from vidstyle.training.trainer import StepReport
 
-_DEFAULTS = TrainingSettings()
+_DEFAULTS = FeedforwardSettings()
 _WEIGHT = click.FloatRange(min=0)
 
 
@@ -81,7 +82,7 @@ def feedforward(
     from vidstyle.config import make_config
     from vidstyle.training.run import train_feedforward
 
-    settings = TrainingSettings(
+    settings = FeedforwardSettings(
         steps=steps,
         minutes=minutes,
         batch_size=batch_size,
@@ -120,10 +121,7 @@ def feedforward(
 
     final = result.final
     click.echo(f"wrote {result.style} ({result.style.stat().st_size / 1e6:.1f} MB)")
-    click.echo(
-        f"  {final.step} steps in {final.seconds / 60:.1f} min; losses of the result: content {final.content:.3f}, "
-        f"style {final.style:.3f}, temporal {final.temporal:.4f}"
-    )
+    click.echo(f"  {final.step} steps in {final.seconds / 60:.1f} min; losses of the result: {_listed(final.losses)}")
     click.echo(f"  samples: {result.sheet}")
     click.echo(f"  use it: vidstyle stylize INPUT OUTPUT --style {result.style}")
 
@@ -131,12 +129,12 @@ def feedforward(
 class _Progress:
     """A bar with losses and time left, from the first step on."""
 
-    def __init__(self, label: str, settings: TrainingSettings) -> None:
+    def __init__(self, label: str, settings: FeedforwardSettings) -> None:
         self.checkpoint: Path | None = None
         self._label = label
         self._settings = settings
         self._bar: tqdm[Any] | None = None
-        self._losses: list[float] = []
+        self._losses: dict[str, float] = {}
 
     def on_plan(self, plan: TrainingPlan) -> None:
         from tqdm import tqdm
@@ -157,15 +155,17 @@ class _Progress:
     def on_step(self, report: StepReport) -> None:
         if self._bar is None:
             return
-        new = [report.content, report.style, report.temporal]
-        old = self._losses or new  # single steps jump with their crops, so the bar shows a moving average
-        self._losses = [0.95 * before + 0.05 * now for before, now in zip(old, new, strict=True)]
-        content, style, temporal = self._losses
+        # Single steps jump with their crops, so the bar shows a moving average.
+        self._losses = {name: 0.95 * self._losses.get(name, new) + 0.05 * new for name, new in report.losses.items()}
         # Whichever of steps and minutes ends the run, the bar's time left is right.
         self._bar.total = max(round(report.step / report.progress), report.step)
-        self._bar.set_postfix_str(f"content {content:.3f}, style {style:.3f}, temporal {temporal:.4f}", refresh=False)
+        self._bar.set_postfix_str(_listed(self._losses), refresh=False)
         self._bar.update(report.step - self._bar.n)
 
     def close(self) -> None:
         if self._bar is not None:
             self._bar.close()
+
+
+def _listed(losses: Mapping[str, float]) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {value:.3g}" for name, value in losses.items())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -18,6 +19,25 @@ RaftModel = Literal["small", "large"]
 
 _BUILDERS: Final[dict[str, Any]] = {"small": raft_small, "large": raft_large}
 _WEIGHTS: Final[dict[str, Any]] = {"small": Raft_Small_Weights, "large": Raft_Large_Weights}
+
+#: From the names of princeton-vl/RAFT, where Teed & Deng published it, to torchvision's; applied in this order.
+_PRINCETON_NAMES: Final = (
+    (r"^fnet\.", "feature_encoder."),
+    (r"^cnet\.", "context_encoder."),
+    (r"^(\w+_encoder)\.conv1\.", r"\1.convnormrelu.0."),
+    (r"^(\w+_encoder)\.norm1\.", r"\1.convnormrelu.1."),
+    (r"^(\w+_encoder)\.conv2\.", r"\1.conv."),
+    (r"\.(layer\d\.\d)\.norm3\.", r".\1.downsample.1."),  # one module under two names; the small RAFT stores no norm
+    (r"\.(layer\d\.\d)\.norm(\d)\.", r".\1.convnormrelu\2.1."),
+    (r"\.(layer\d\.\d)\.conv(\d)\.", r".\1.convnormrelu\2.0."),
+    (r"^update_block\.encoder\.convc(\d)\.", r"update_block.motion_encoder.convcorr\1.0."),
+    (r"^update_block\.encoder\.convf(\d)\.", r"update_block.motion_encoder.convflow\1.0."),
+    (r"^update_block\.encoder\.conv\.", "update_block.motion_encoder.conv.0."),
+    (r"^update_block\.gru\.conv([zrq])\.", r"update_block.recurrent_block.convgru1.conv\1."),
+    (r"^update_block\.gru\.conv([zrq])(\d)\.", r"update_block.recurrent_block.convgru\2.conv\1."),
+    (r"^update_block\.mask\.0\.", "mask_predictor.convrelu.0."),
+    (r"^update_block\.mask\.2\.", "mask_predictor.conv."),
+)
 
 
 def raft_weights_at_hand(model: RaftModel) -> Path | None:
@@ -64,7 +84,8 @@ def load_raft(model: RaftModel, path: Path) -> Any:
 
     Args:
         model: ``small`` or ``large``.
-        path: ``.safetensors``, or a PyTorch checkpoint with torchvision's names for the tensors.
+        path: ``.safetensors`` or a PyTorch checkpoint, with torchvision's names for the tensors or with those of
+            princeton-vl/RAFT, whose networks are the same.
 
     Returns:
         The network in eval mode on the CPU, without gradients.
@@ -75,13 +96,15 @@ def load_raft(model: RaftModel, path: Path) -> Any:
         CheckpointMismatchError: tensors of another network.
     """
     tensors, _ = load_tensors(path)
+    if any(key.startswith("fnet.") for key in tensors):
+        tensors = {_torchvision_name(key): tensor for key, tensor in tensors.items()}
     with torch.device("meta"):  # initial values would be thrown away, and drawing them would advance the global seed
         network = _BUILDERS[model](weights=None)
     wanted, found = _shapes(network.state_dict()), _shapes(tensors)
     if wanted != found:
         wrong = sum(found.get(key) != shape for key, shape in wanted.items())
         raise CheckpointMismatchError(
-            f"{path} does not hold torchvision's RAFT-{model}: {wrong} of its {len(wanted)} tensors are missing or of "
+            f"{path} does not hold RAFT-{model}: {wrong} of its {len(wanted)} tensors are missing or of "
             f"another shape and {len(found.keys() - wanted.keys())} are foreign; give weights of RAFT-{model}."
         )
     network.load_state_dict(tensors, assign=True, strict=False)  # not strict: counters of batch norms are optional
@@ -109,6 +132,13 @@ def resolve_raft_weights(model: RaftModel, weights: Path | None, *, allow_downlo
         f"The RAFT-{model} weights are not on this machine; give --allow-download to fetch them once, "
         "or use --flow dis, which needs none."
     )
+
+
+def _torchvision_name(princeton_name: str) -> str:
+    name = princeton_name
+    for pattern, replacement in _PRINCETON_NAMES:
+        name = re.sub(pattern, replacement, name)
+    return name
 
 
 def _shapes(tensors: dict[str, Tensor]) -> dict[str, torch.Size]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -10,11 +11,15 @@ from torch import Tensor, nn
 
 from vidstyle.errors import CheckpointMismatchError
 from vidstyle.imaging.padding import pad_to_multiple
+from vidstyle.stylizers.cyclegan import ResnetGenerator, generator_for, is_resnet_generator, used_tensors
 from vidstyle.stylizers.feedforward import BlurPoolNet, JohnsonNet
 from vidstyle.weights.files import load_tensors, save_tensors
+from vidstyle.weights.registry import Style, find_style, new_style_path
 
 FORMAT = "vidstyle-1"
 _MIN_WIDTH, _MAX_WIDTH, _MAX_BLOCKS = 4, 1024, 64
+
+FeedforwardNet = BlurPoolNet | JohnsonNet | ResnetGenerator
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +45,7 @@ class FeedforwardStylizer:
         net: a network with ``multiple_of`` and ``minimum_size``.
     """
 
-    def __init__(self, name: str, net: BlurPoolNet | JohnsonNet) -> None:
+    def __init__(self, name: str, net: FeedforwardNet) -> None:
         self.name = name
         self.net = net.eval().requires_grad_(False)
         self._dtype = torch.float32
@@ -87,7 +92,8 @@ def save_feedforward(path: Path, net: BlurPoolNet, card: StyleCard) -> None:
 def load_feedforward(path: Path) -> FeedforwardStylizer:
     """Load a feedforward style.
 
-    Besides vidstyle's own files this takes the fast_neural_style checkpoints of pytorch/examples as they are.
+    Besides vidstyle's own files this takes, as they are, the fast_neural_style checkpoints of pytorch/examples and the
+    ResNet generators of CycleGAN and pix2pix.
 
     Args:
         path: ``.safetensors``, ``.pth``, ``.pt`` or ``.model``.
@@ -98,22 +104,73 @@ def load_feedforward(path: Path) -> FeedforwardStylizer:
         CheckpointMismatchError: tensors of another architecture.
     """
     tensors, metadata = load_tensors(path)
-    # Running statistics of InstanceNorm were saved by old torch versions and were never used.
-    tensors = {key: value.float() for key, value in tensors.items() if ".running_" not in key}
-    net: BlurPoolNet | JohnsonNet
+    if is_resnet_generator(tensors):
+        tensors = used_tensors(tensors)
+    else:
+        # Running statistics of InstanceNorm were saved by old torch versions and were never used.
+        tensors = {key: value for key, value in tensors.items() if ".running_" not in key}
+    tensors = to_float(tensors, path)
+    net: FeedforwardNet
     if "deconv3.conv2d.weight" in tensors and "conv1.conv2d.weight" in tensors:
         net = JohnsonNet(_width(tensors["conv1.conv2d.weight"], path))
     elif "to_rgb.weight" in tensors and "widen.weight" in tensors:
         blocks = {key.split(".")[1] for key in tensors if key.startswith("trunk.")}
         net = BlurPoolNet(_width(tensors["widen.weight"], path), min(len(blocks), _MAX_BLOCKS))
+    elif is_resnet_generator(tensors):
+        net = generator_for(tensors, _width(tensors["model.1.weight"], path), _MAX_BLOCKS)
     else:
         found = metadata.get("architecture") or ", ".join(sorted(tensors)[:3])
         raise CheckpointMismatchError(
-            f"{path} is not a feedforward style (found {found}); "
-            "use a style made by 'vidstyle train feedforward' or a fast_neural_style checkpoint."
+            f"{path} is not a feedforward style (found {found}); use a style made by 'vidstyle train feedforward', "
+            "a fast_neural_style checkpoint or a ResNet generator of CycleGAN or pix2pix."
         )
     load_into(net, tensors, path)
     return FeedforwardStylizer(metadata.get("name") or path.stem, net)
+
+
+def add_style(path: Path, name: str | None = None, *, overwrite: bool = False) -> Style:
+    """Keep a style under a name in the user's data folder, as safetensors; whole or not at all.
+
+    Args:
+        path: anything ``load_feedforward`` takes; it is loaded before anything is written.
+        name: what ``--style`` will take; the file's name without suffix where None.
+        overwrite: replace an own style of that name.
+
+    Returns:
+        The style as it is kept.
+
+    Raises:
+        ConfigError: the name cannot be used.
+        ModelError: whatever ``load_feedforward`` raises.
+        OSError: the folder cannot be written.
+    """
+    target = new_style_path(path.stem.replace(".", "-") if name is None else name, overwrite=overwrite)
+    load_feedforward(path)
+    tensors, metadata = load_tensors(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # Clones, because safetensors refuses tensors that share their storage.
+    save_tensors(target, {key: value.clone() for key, value in tensors.items()}, metadata | {"name": target.stem})
+    return find_style(target.stem)
+
+
+def to_float(tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
+    """Float32 copies of plain tensors.
+
+    Raises:
+        CheckpointMismatchError: one is sparse, quantised, complex, without values, or larger than what the file stores
+            (a view that repeats itself could fill the memory).
+    """
+    for key, value in tensors.items():
+        plain = value.device.type == "cpu" and value.layout is torch.strided
+        if not plain or value.is_quantized or value.is_complex() or _outgrows_storage(value):
+            raise CheckpointMismatchError(
+                f"{path} stores {key} in a way no style network does; save a plain state_dict and use that."
+            )
+    return {key: value.float() for key, value in tensors.items()}
+
+
+def _outgrows_storage(value: Tensor) -> bool:
+    return value.numel() * value.element_size() > value.untyped_storage().nbytes()
 
 
 def _width(weight: Tensor, path: Path) -> int:
@@ -140,4 +197,4 @@ def load_into(net: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
             f"{path} does not fit {type(net).__name__}: {len(wrong)} tensors differ, first {wrong[0]}; "
             "it was made for another architecture or size."
         )
-    net.load_state_dict(tensors)
+    net.load_state_dict(tensors, assign=True)  # a network on the meta device has nothing to copy into

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from pathlib import Path
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -13,6 +14,8 @@ from torch import Tensor, nn
 
 from vidstyle.errors import CheckpointMismatchError
 from vidstyle.weights.files import load_tensors
+
+Pooling = Literal["max", "average"]
 
 #: Convolutions of VGG-19 by stage; VGG-16 lacks the fourth of stages 3 to 5.
 _VGG19 = ("conv11 conv12", "conv21 conv22", "conv31 conv32 conv33 conv34", "conv41 conv42 conv43 conv44", "conv51")
@@ -27,10 +30,18 @@ class VggEncoder(nn.Module):
     Args:
         convolutions: weight and bias by layer name (``conv11`` ... ``conv51``), in order.
         color: weight and bias of the 1x1 convolution that turns RGB in [0, 1] into what the network was trained on.
+        pooling: between stages, 2x2: ``max`` as VGG was trained, or ``average``, which Gatys et al. 2016 (sec. 2)
+            found to give smoother pictures.
     """
 
-    def __init__(self, convolutions: Mapping[str, tuple[Tensor, Tensor]], color: tuple[Tensor, Tensor]) -> None:
+    def __init__(
+        self,
+        convolutions: Mapping[str, tuple[Tensor, Tensor]],
+        color: tuple[Tensor, Tensor],
+        pooling: Pooling = "max",
+    ) -> None:
         super().__init__()
+        self.pooling = pooling
         self.color = _convolution(*color)
         self.layers = nn.ModuleDict({name: _convolution(*pair) for name, pair in convolutions.items()})
 
@@ -60,7 +71,7 @@ class VggEncoder(nn.Module):
         for name, layer in self.layers.items():
             if name[4] != stage:
                 stage = name[4]
-                x = F.max_pool2d(x, 2)
+                x = F.max_pool2d(x, 2) if self.pooling == "max" else F.avg_pool2d(x, 2)
             x = F.relu(layer(F.pad(x, (1, 1, 1, 1), mode="reflect")))
             if name in missing:
                 features[name] = x

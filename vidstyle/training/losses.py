@@ -56,16 +56,37 @@ def style_loss(features: Mapping[str, Tensor], style: Mapping[str, StyleStatisti
     return total / len(style)
 
 
+def gram_matrix(features: Tensor) -> Tensor:
+    """Gram matrix of (N, C, H, W) features over their positions: (N, C, C), float32 (Gatys et al. 2016, eq. 3).
+
+    Divided by the number of positions, so that pictures of different sizes compare.
+    """
+    flat = features.float().flatten(2)
+    return flat @ flat.transpose(1, 2) / flat.shape[2]
+
+
+def gram_loss(features: Mapping[str, Tensor], style: Mapping[str, Tensor]) -> Tensor:
+    """Squared distance of Gram matrices relative to the style's own, mean over layers of ``style``; a scalar.
+
+    Gatys et al. 2016, eq. 4 and 5, with layer weights w_l = 1 / (L · mean A_l²): layers and encoders weigh alike.
+    """
+    total = torch.zeros((), device=next(iter(features.values())).device)
+    for layer, target in style.items():
+        distance = (gram_matrix(features[layer]) - target).square().mean()
+        total = total + distance / (4 * target.square().mean() + 1e-8)
+    return total / len(style)
+
+
 def content_loss(features: Mapping[str, Tensor], content: Mapping[str, Tensor]) -> Tensor:
-    """Squared distance of deep features relative to the content's own deviation, mean over layers; a scalar.
+    """Squared distance of features relative to the content's own deviation, mean over layers of ``content``; a scalar.
 
     Johnson et al. 2016, eq. 2, divided by the features' variance so that layers and encoders weigh alike.
     """
     total = torch.zeros((), device=next(iter(features.values())).device)
-    for layer in CONTENT_LAYERS:
-        target = content[layer].float()
+    for layer, features_wanted in content.items():
+        target = features_wanted.float()
         total = total + F.mse_loss(features[layer].float(), target) / (target.var() + 1e-8)
-    return total / len(CONTENT_LAYERS)
+    return total / len(content)
 
 
 def total_variation(image: Tensor) -> Tensor:

@@ -13,12 +13,13 @@ from vidstyle.errors import CheckpointMismatchError, ConfigError
 from vidstyle.media.sheets import contact_sheet
 from vidstyle.media.stills import claim_output, read_style_image, write_still
 from vidstyle.protocols import Stylizer
-from vidstyle.stylizers.checkpoint import StyleCard, load_feedforward
+from vidstyle.stylizers.checkpoint import StyleCard, load_feedforward, save_feedforward
 from vidstyle.stylizers.feedforward import BlurPoolNet
 from vidstyle.training.dataset import ContentCrops
 from vidstyle.training.encoders import find_encoder
-from vidstyle.training.feedforward import FeedforwardTrainer, StepReport
-from vidstyle.training.settings import TrainingSettings
+from vidstyle.training.feedforward import FeedforwardObjective
+from vidstyle.training.settings import FeedforwardSettings
+from vidstyle.training.trainer import StepReport, Trainer
 from vidstyle.weights.registry import find_style
 
 #: Longest side a painting is read at, before it is brought to ``style_size_px``.
@@ -61,7 +62,7 @@ def train_feedforward(
     content: str | Path,
     output: str | Path,
     *,
-    settings: TrainingSettings | None = None,
+    settings: FeedforwardSettings | None = None,
     encoder: str | Path | None = None,
     start_from: str | Path | None = None,
     name: str | None = None,
@@ -77,7 +78,7 @@ def train_feedforward(
         style: the painting.
         content: folder of photos, searched recursively.
         output: style file to write, ``.safetensors``; the samples go to ``OUTPUT.png`` beside it.
-        settings: see ``TrainingSettings``.
+        settings: see ``FeedforwardSettings``.
         encoder: a VGG file, ``vgg19`` (the default) or ``vgg16``.
         start_from: a shipped style or a style file to go on from: strokes of the new painting show much sooner.
         name: what the style is called; the output's stem by default.
@@ -97,7 +98,7 @@ def train_feedforward(
         DeviceError: the device ran out of memory.
     """
     style, output = Path(style), Path(output)
-    settings = settings or TrainingSettings()
+    settings = settings or FeedforwardSettings()
     if output.suffix != ".safetensors":
         raise ConfigError(f"{output} is not named as a style file; end its name in .safetensors.")
     sheet, checkpoint = (output.with_name(output.name + suffix) for suffix in (".png", ".checkpoint"))
@@ -108,13 +109,13 @@ def train_feedforward(
     crops = ContentCrops(Path(content), settings.crop_px)
     initial = None if start_from is None else _trained_net(start_from)
     judge = find_encoder(encoder, allow_download)
-    trainer = FeedforwardTrainer(painting, crops, judge, settings, checkpoint=checkpoint, start_from=initial)
+    trainer = Trainer(FeedforwardObjective(painting, crops, judge, settings, initial), settings, checkpoint)
     if on_plan is not None:
         on_plan(TrainingPlan(len(crops), trainer.step, checkpoint))
     trainer.run(on_step)
 
     card = StyleCard(name or output.stem, title, style.name)
-    trainer.save_style(output, card)
+    save_feedforward(output, trainer.averaged_net, card)
     pictures = crops.samples(_NUM_SAMPLES)
     write_still(sheet, sample_sheet(pictures, load_feedforward(output), card.name), overwrite=overwrite)
     final = trainer.measure()

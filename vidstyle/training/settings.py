@@ -24,15 +24,13 @@ class LossWeights:
 
 
 @dataclass(frozen=True, slots=True)
-class TrainingSettings:
-    """What a training run does; the defaults make the shipped styles.
+class Schedule:
+    """How a run goes, whatever it trains.
 
     Attributes:
         steps: optimiser steps.
         minutes: wall-clock limit; the learning rate's cosine ends at whichever of ``steps`` and ``minutes`` is first.
-        batch_size: crops a step.
-        crop_px: side of a crop.
-        style_size_px: short side the painting is brought to; larger gives larger strokes.
+        batch_size: crops or pairs a step.
         learning_rate: Adam's peak rate.
         warmup_steps: steps of linear warm-up.
         ema_decay: decay of the averaged weights that are saved.
@@ -40,14 +38,11 @@ class TrainingSettings:
         checkpoint_every: steps between resumable checkpoints.
         seed: of weights, crops and motion.
         device: ``cpu``, ``cuda`` or ``mps``.
-        weights: of the losses.
     """
 
     steps: int = 2400
     minutes: float | None = None
     batch_size: int = 4
-    crop_px: int = 224
-    style_size_px: int = 480
     learning_rate: float = 2e-3
     warmup_steps: int = 50
     ema_decay: float = 0.99
@@ -55,13 +50,30 @@ class TrainingSettings:
     checkpoint_every: int = 100
     seed: int = 0
     device: str = "cpu"
-    weights: LossWeights = field(default_factory=LossWeights)
 
     def __post_init__(self) -> None:
         if min(self.steps, self.batch_size, self.checkpoint_every, self.warmup_steps) < 1:
             raise ConfigError("Steps and batch size must be at least 1; raise the one that is not.")
         if self.minutes is not None and self.minutes <= 0:
             raise ConfigError(f"A run of {self.minutes:g} minutes trains nothing; give more or leave the limit out.")
+
+
+@dataclass(frozen=True, slots=True)
+class FeedforwardSettings(Schedule):
+    """What the training of a feedforward style does; the defaults make the shipped styles.
+
+    Attributes:
+        crop_px: side of a crop.
+        style_size_px: short side the painting is brought to; larger gives larger strokes.
+        weights: of the losses.
+    """
+
+    crop_px: int = 224
+    style_size_px: int = 480
+    weights: LossWeights = field(default_factory=LossWeights)
+
+    def __post_init__(self) -> None:
+        Schedule.__post_init__(self)  # a slotted dataclass is made anew, and super() would not know it
         if self.crop_px % 32 or self.crop_px < 64:
             raise ConfigError(f"crop_px must be a multiple of 32 and at least 64, got {self.crop_px}; try 224.")
         if not 64 <= self.style_size_px <= 4096:

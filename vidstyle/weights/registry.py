@@ -1,53 +1,131 @@
-"""The styles that ship with vidstyle: one weight file and one model card (TOML) each, in this folder."""
+"""Styles by name: those that ship in this folder (one weight file and one model card each), and the user's own."""
 
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from vidstyle.errors import WeightsNotFoundError
+from platformdirs import user_data_path
+from safetensors import SafetensorError, safe_open
+
+from vidstyle.errors import ConfigError, WeightsNotFoundError
 
 _FOLDER = Path(__file__).parent
+_SUFFIX = ".safetensors"
+_MAX_NAME, _MAX_TITLE = 64, 100
+_NAME = re.compile(r"\w[\w-]*")  # a dot would make it a file name to --style, a leading hyphen an option
 IDENTITY = "identity"
 
 
 @dataclass(frozen=True, slots=True)
-class ShippedStyle:
-    """One style of the package.
+class Style:
+    """A style that has a name.
 
     Attributes:
         name: what ``--style`` takes.
-        title: one line about it.
+        title: one line about it; may be empty for the user's own.
         path: its weight file.
+        is_own: the user added it; otherwise it ships with vidstyle.
+        is_damaged: the file cannot be read.
     """
 
     name: str
     title: str
     path: Path
+    is_own: bool = False
+    is_damaged: bool = False
 
 
-def shipped_styles() -> list[ShippedStyle]:
+def shipped_styles() -> list[Style]:
     """Every style in the package, sorted by name."""
     styles = []
     for card_path in sorted(_FOLDER.glob("*.toml")):
         card = tomllib.loads(card_path.read_text(encoding="utf-8"))
-        styles.append(ShippedStyle(card_path.stem, card["title"], card_path.with_suffix(".safetensors")))
+        styles.append(Style(card_path.stem, card["title"], card_path.with_suffix(_SUFFIX)))
     return styles
 
 
-def find_style(name: str) -> ShippedStyle:
-    """Look a shipped style up; ``starry_night`` finds ``starry-night``.
+def user_folder() -> Path:
+    """Where the user's own styles are kept; it may not exist yet."""
+    return user_data_path("vidstyle", appauthor=False) / "styles"
+
+
+def user_styles() -> list[Style]:
+    """The user's own styles, sorted by name; a damaged file is listed as such."""
+    files = {_normalised(path.stem): path for path in user_folder().glob(f"*{_SUFFIX}") if path.is_file()}
+    return [_own_style(name, files[name]) for name in sorted(files) if _NAME.fullmatch(name)]
+
+
+def _own_style(name: str, path: Path) -> Style:
+    try:
+        with safe_open(path, framework="numpy") as file:  # reads the header only
+            title = (file.metadata() or {}).get("title", "")
+    except (SafetensorError, OSError, ValueError):
+        return Style(name, "", path, is_own=True, is_damaged=True)
+    # The title comes from the file, which anyone may have written: one printable line of it.
+    printable = "".join(letter for letter in " ".join(title.split()) if letter.isprintable())
+    return Style(name, printable[:_MAX_TITLE], path, is_own=True)
+
+
+def find_style(name: str) -> Style:
+    """Look a style up, the user's own before those that ship; ``starry_night`` finds ``starry-night``.
 
     Raises:
         WeightsNotFoundError: there is none of that name; the message offers near ones.
     """
-    styles = {style.name: style for style in shipped_styles()}
-    wanted = name.strip().lower().replace("_", "-").replace(" ", "-")
-    if wanted in styles:
-        return styles[wanted]
-    names = [*styles, IDENTITY]
-    near = difflib.get_close_matches(wanted, names, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"shipped are {', '.join(names)}."
+    own = {style.name: style for style in user_styles()}
+    shipped = {style.name: style for style in shipped_styles()}
+    wanted = _normalised(name)
+    if style := own.get(wanted) or shipped.get(wanted):
+        return style
+    near = difflib.get_close_matches(wanted, [*own, *shipped, IDENTITY], n=3, cutoff=0.5)
+    yours = f"; yours are {', '.join(own)}" if own else ""
+    hint = f"did you mean {' or '.join(near)}?" if near else f"shipped are {', '.join([*shipped, IDENTITY])}{yours}."
     raise WeightsNotFoundError(f"There is no style or file '{name}'; {hint}")
+
+
+def new_style_path(name: str, *, overwrite: bool = False) -> Path:
+    """Where an own style of this name is to be kept.
+
+    Raises:
+        ConfigError: the name cannot be typed as ``--style``, belongs to a shipped style, or is taken and ``overwrite``
+            is off.
+    """
+    wanted = _normalised(name)
+    if not _NAME.fullmatch(wanted) or len(wanted) > _MAX_NAME:
+        raise ConfigError(
+            f"'{name}' cannot name a style; use up to {_MAX_NAME} letters, digits and hyphens, such as --name my-style."
+        )
+    if wanted in {IDENTITY, *(style.name for style in shipped_styles())}:
+        raise ConfigError(f"'{wanted}' is a style that ships with vidstyle; choose another name with --name.")
+    taken = next((style.path for style in user_styles() if style.name == wanted), None)
+    if taken and not overwrite:
+        raise ConfigError(f"You have a style '{wanted}' already; pass --overwrite or choose another name with --name.")
+    return taken or user_folder() / f"{wanted}{_SUFFIX}"
+
+
+def remove_style(name: str) -> Style:
+    """Delete one of the user's own styles.
+
+    Returns:
+        What was removed.
+
+    Raises:
+        WeightsNotFoundError: the user has none of that name.
+    """
+    own = {style.name: style for style in user_styles()}
+    wanted = _normalised(name)
+    if wanted in own:
+        own[wanted].path.unlink()
+        return own[wanted]
+    if wanted in {IDENTITY, *(style.name for style in shipped_styles())}:
+        raise WeightsNotFoundError(f"'{wanted}' ships with vidstyle and cannot be removed; name a style of your own.")
+    hint = f"yours are {', '.join(own)}." if own else "you have none yet, 'vidstyle styles add' keeps one."
+    raise WeightsNotFoundError(f"You have no style '{name}'; {hint}")
+
+
+def _normalised(name: str) -> str:
+    return name.strip().lower().replace("_", "-").replace(" ", "-")

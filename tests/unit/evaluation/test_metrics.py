@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vidstyle.evaluation import metrics
+from vidstyle.evaluation.painted import PAINTED_STYLES
 
 HEIGHT, WIDTH = 48, 64
 
@@ -171,3 +172,64 @@ def test_wrong_frames_are_refused() -> None:
         evaluator.push(frame, frame)
     with pytest.raises(ValueError, match="only 12 frames"):
         evaluator.push(noise(1), noise(1))
+
+
+def painted(name: str, width: int = 128, height: int = 96) -> torch.Tensor:
+    return PAINTED_STYLES[name](width, height).float() / 255
+
+
+def test_patch_swd_of_a_picture_to_itself_is_zero_and_the_way_back_is_as_far() -> None:
+    first, second = painted("oil_strokes"), painted("mosaic", 112, 112)
+    assert metrics.patch_swd(first, first) == 0
+    there = metrics.patch_swd(first, second)
+    assert there > 0.05
+    assert there == pytest.approx(metrics.patch_swd(second, first), rel=1e-6)
+
+
+def test_patch_swd_does_not_ask_where_a_patch_is() -> None:
+    image = painted("oil_strokes")
+    tiles = image.unfold(1, 32, 32).unfold(2, 32, 32).reshape(3, 12, 32, 32)
+    tiles = tiles[:, torch.randperm(12, generator=torch.Generator().manual_seed(0))]
+    shuffled = tiles.reshape(3, 3, 4, 32, 32).permute(0, 1, 3, 2, 4).reshape(3, 96, 128)
+    assert (shuffled - image).square().mean() > 0.02
+    moved = metrics.patch_swd(shuffled, image)
+    assert moved < 0.5 * metrics.patch_swd(painted("mosaic"), image)
+
+
+def test_patch_swd_charges_for_blur_the_more_the_stronger() -> None:
+    image = noise(4)
+    once, twice = blur(image), blur(blur(image))
+    assert 0 < metrics.patch_swd(once, image) < metrics.patch_swd(twice, image)
+    texture = painted("mosaic")
+    assert metrics.patch_swd(blur(texture), texture) > 3 * metrics.patch_swd(texture[..., :-1], texture)
+
+
+@pytest.mark.parametrize("shift", [0.1, 0.25])
+def test_patch_swd_of_flat_pictures_is_the_mean_projected_difference(shift: float) -> None:
+    # All patches of a flat picture project to the same number; for grey the difference is shift times a unit
+    # vector's sum, whose mean square over directions is 1 a coordinate.
+    first, second = torch.full((3, 40, 40), 0.5), torch.full((3, 32, 50), 0.5 + shift)
+    assert metrics.patch_swd(first, second, num_projections=2000) == pytest.approx(shift, rel=0.1)
+
+
+def test_patch_swd_compares_pictures_of_different_sizes_by_quantiles() -> None:
+    image = painted("oil_strokes", 96, 96)
+    tiled = image.repeat(1, 1, 2)
+    assert metrics.patch_swd(image, tiled) < 0.15 * metrics.patch_swd(image, painted("mosaic", 96, 96))
+
+
+def test_patch_swd_is_the_same_in_every_call_and_leaves_the_seed_alone() -> None:
+    first, second = noise(1), noise(2, 3, 40, 40)
+    torch.manual_seed(3)
+    expected = torch.rand(2)
+    torch.manual_seed(3)
+    values = {metrics.patch_swd(first, second), metrics.patch_swd(first, second)}
+    assert torch.equal(torch.rand(2), expected)
+    assert len(values) == 1
+    assert metrics.patch_swd(first, second, seed=1) != values.pop()
+
+
+def test_patch_swd_wants_pictures_of_a_patch_at_every_scale() -> None:
+    with pytest.raises(ValueError, match="at least 28 pixels a side"):
+        metrics.patch_swd(noise(0, 3, 24, 40), noise(1))
+    metrics.patch_swd(noise(0, 3, 24, 40), noise(1), num_scales=2)

@@ -13,7 +13,7 @@ from vidstyle.errors import VidstyleError
 from vidstyle.media.stills import read_still, write_still
 from vidstyle.stylizers.checkpoint import load_feedforward
 from vidstyle.training.run import train_feedforward
-from vidstyle.training.settings import TrainingSettings
+from vidstyle.training.settings import FeedforwardSettings
 from vidstyle.weights.files import load_tensors
 
 
@@ -59,7 +59,7 @@ def test_a_stopped_run_is_resumed(folder: Path) -> None:
     def stop(_: object) -> None:
         raise KeyboardInterrupt
 
-    settings = TrainingSettings(
+    settings = FeedforwardSettings(
         steps=3, crop_px=64, style_size_px=64, batch_size=1, checkpoint_every=1, seed=3, warmup_steps=50
     )
     calls: list[object] = []

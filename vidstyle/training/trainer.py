@@ -1,0 +1,194 @@
+"""The loop that every run shares: schedule, averaged weights, checkpoints; what is minimised comes from outside."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar, cast
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from vidstyle.errors import CheckpointMismatchError, ConfigError, DeviceError
+from vidstyle.training.checkpoints import read_checkpoint, write_checkpoint
+from vidstyle.training.settings import Schedule
+
+_Net = TypeVar("_Net", bound=nn.Module)
+
+
+class Objective(Protocol[_Net]):
+    """What a run minimises.
+
+    Attributes:
+        net: the network to train, on the run's device.
+        weights: how much each loss counts, by its name.
+        identity: plain values that make a checkpoint this run's and no other's.
+    """
+
+    net: _Net
+    weights: Mapping[str, float]
+    identity: Mapping[str, Any]
+
+    def losses(self, net: nn.Module, generator: torch.Generator) -> dict[str, Tensor]:
+        """Unweighted losses of ``net`` on a fresh batch: scalars by the names of ``weights``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StepReport:
+    """Where a run stands after a step.
+
+    Attributes:
+        step: steps done.
+        seconds: time spent in steps.
+        progress: share of the schedule that is done, 0 to 1.
+        losses: unweighted, by name.
+    """
+
+    step: int
+    seconds: float
+    progress: float
+    losses: Mapping[str, float]
+
+
+class Trainer(Generic[_Net]):
+    """One run: a network, its optimiser and its place in the schedule.
+
+    Adam with linear warm-up, a cosine to a hundredth of the peak rate, gradient clipping and an exponential average of
+    the weights, which is what is kept.
+
+    Args:
+        objective: what to minimise.
+        schedule: how.
+        checkpoint: file the state is kept in; an existing one is resumed from.
+
+    Raises:
+        UnsupportedCheckpointError: the checkpoint is not a safe, readable file.
+        CheckpointMismatchError: the checkpoint is another run's.
+    """
+
+    def __init__(self, objective: Objective[_Net], schedule: Schedule, checkpoint: Path | None = None) -> None:
+        self.objective = objective
+        self.schedule = schedule
+        self.step = 0
+        self.seconds = 0.0
+        average = cast("Callable[[float], Callable[..., None]]", get_ema_multi_avg_fn)  # torch leaves it untyped
+        self.averaged = AveragedModel(objective.net, multi_avg_fn=average(schedule.ema_decay))
+        trained = [parameter for parameter in objective.net.parameters() if parameter.requires_grad]
+        self._trained = trained
+        self._optimizer = torch.optim.Adam(trained, lr=schedule.learning_rate)
+        self._generator = torch.Generator().manual_seed(schedule.seed)
+        self._checkpoint = checkpoint
+        if checkpoint is not None and checkpoint.is_file():
+            self._resume(checkpoint)
+
+    @property
+    def net(self) -> _Net:
+        """The network as the last step left it."""
+        return self.objective.net
+
+    @property
+    def averaged_net(self) -> _Net:
+        """The network with averaged weights: the one to keep."""
+        return cast("_Net", self.averaged.module)  # AveragedModel hides the type it was given
+
+    @property
+    def progress(self) -> float:
+        """Share of the schedule that is done, 0 to 1."""
+        by_time = self.seconds / (self.schedule.minutes * 60) if self.schedule.minutes else 0.0
+        return min(max(self.step / self.schedule.steps, by_time), 1.0)
+
+    def run(self, on_step: Callable[[StepReport], None] | None = None) -> None:
+        """Train until the schedule ends; a kill at any time loses no more than ``checkpoint_every`` steps.
+
+        Args:
+            on_step: told after every step.
+
+        Raises:
+            ConfigError: the losses are no longer finite; the checkpoint stays as it was before.
+            DeviceError: the device ran out of memory.
+        """
+        every = self.schedule.checkpoint_every
+        while self.progress < 1.0:
+            started = time.perf_counter()
+            try:
+                losses = self._train_step()
+            except torch.OutOfMemoryError as error:
+                raise DeviceError(
+                    f"{self.schedule.device} ran out of memory at step {self.step + 1}; "
+                    "use a smaller batch size or crop."
+                ) from error
+            self.seconds += time.perf_counter() - started
+            if not all(map(math.isfinite, losses.values())):
+                raise ConfigError(
+                    f"The training diverged at step {self.step}; lower the learning rate or the largest loss weight."
+                )
+            if on_step is not None:
+                on_step(StepReport(self.step, self.seconds, self.progress, losses))
+            if self._checkpoint is not None and (self.step % every == 0 or self.progress == 1.0):
+                self._save(self._checkpoint)
+
+    def measure(self, num_batches: int = 4) -> StepReport:
+        """Losses of the averaged network, the one that is kept, on a batch of its own; the same at every call."""
+        generator = torch.Generator().manual_seed(self.schedule.seed + 1)
+        with torch.no_grad():
+            rows = [_floats(self.objective.losses(self.averaged, generator)) for _ in range(num_batches)]
+        means = {name: sum(row[name] for row in rows) / num_batches for name in rows[0]}
+        return StepReport(self.step, self.seconds, self.progress, means)
+
+    def _train_step(self) -> dict[str, float]:
+        schedule = self.schedule
+        warm = min((self.step + 1) / schedule.warmup_steps, 1.0)
+        rate = schedule.learning_rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * self.progress)))
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+
+        losses = self.objective.losses(self.net, self._generator)
+        total = torch.stack([weight * losses[name] for name, weight in self.objective.weights.items()]).sum()
+        self._optimizer.zero_grad(set_to_none=True)
+        total.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        nn.utils.clip_grad_norm_(self._trained, schedule.gradient_clip)
+        self._optimizer.step()
+        self.averaged.update_parameters(self.net)
+        self.step += 1
+        return _floats(losses)
+
+    def _save(self, path: Path) -> None:
+        state: dict[str, Any] = {
+            "settings": dict(self.objective.identity),
+            "step": self.step,
+            "seconds": self.seconds,
+            "net": self.net.state_dict(),
+            "averaged": self.averaged.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "generator": self._generator.get_state(),
+        }
+        write_checkpoint(path, state)
+
+    def _resume(self, path: Path) -> None:
+        state = read_checkpoint(path)
+        theirs = state["settings"]
+        different = [name for name, mine in self.objective.identity.items() if mine != theirs.get(name)]
+        if different:
+            raise CheckpointMismatchError(
+                f"{path} belongs to a run with other settings ({', '.join(different)}); "
+                "use the same ones or remove it to start afresh."
+            )
+        try:
+            self.net.load_state_dict(state["net"])
+            self.averaged.load_state_dict(state["averaged"])
+            self._optimizer.load_state_dict(state["optimizer"])
+            self._generator.set_state(state["generator"])
+        except (RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
+            raise CheckpointMismatchError(
+                f"{path} does not fit this version's network; remove it to start afresh."
+            ) from error
+        self.step, self.seconds = state["step"], state["seconds"]
+
+
+def _floats(losses: Mapping[str, Tensor]) -> dict[str, float]:
+    return {name: float(loss.detach()) for name, loss in losses.items()}
