@@ -146,9 +146,10 @@ def build_baseline(network: str, device: Any) -> Any:
     import torch
     import torch.nn.functional as F
 
-    from vidstyle.stylizers.adain import AdaInDecoder, AdaInNet, feature_statistics
+    from vidstyle.stylizers.adain import AdaInNet, feature_statistics
     from vidstyle.stylizers.encoder import VggEncoder
     from vidstyle.stylizers.feedforward import JohnsonNet
+    from vidstyle.stylizers.pytorch_adain import PytorchAdaInDecoder
 
     torch.manual_seed(0)
     if network == "johnson32":
@@ -160,10 +161,10 @@ def build_baseline(network: str, device: Any) -> Any:
             for name, before, after in zip(VGG19_LAYERS, widths, widths[1:], strict=False)
         }
         encoder = VggEncoder(convolutions, (torch.eye(3)[..., None, None], torch.zeros(3)))
-        net = AdaInNet(encoder, AdaInDecoder((64, 128, 256, 512))).eval().to(device)
+        net = AdaInNet(encoder, PytorchAdaInDecoder()).eval().to(device)
         with torch.no_grad():
-            style = feature_statistics(net.encode(torch.rand(1, 3, 512, 512, device=device)))
-        call = partial(net, style_mean=style[0], style_deviation=style[1])
+            style = [feature_statistics(each) for each in net.encode(torch.rand(1, 3, 512, 512, device=device))]
+        call = partial(net, style=style)
 
     def paint(picture: Any) -> Any:
         height, width = picture.shape[-2:]

@@ -1,4 +1,4 @@
-"""Train the styles that ship with vidstyle, and write their weights and model cards into the package.
+"""Train the networks that ship with vidstyle, and write their weights and model cards into the package.
 
 Pictures and encoder come from the folder that VIDSTYLE_TEST_DATA names. A run that is stopped goes on from its
 checkpoint when it is started again.
@@ -14,27 +14,36 @@ import hashlib
 import json
 import os
 import sys
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from held_out import EXCLUDED_PAINTINGS
 from torch import Tensor
 from tqdm import tqdm
 
 from vidstyle.errors import VidstyleError
-from vidstyle.evaluation.painted import PAINTED_STYLES
+from vidstyle.evaluation.painted import PAINTED_STYLES, painted_pictures
 from vidstyle.media.stills import read_style_image, write_still
+from vidstyle.stylizers.adain import save_adain
 from vidstyle.stylizers.checkpoint import StyleCard, load_feedforward, save_feedforward
 from vidstyle.stylizers.encoder import VggEncoder, load_encoder
 from vidstyle.stylizers.feedforward import BlurPoolNet
+from vidstyle.training.adain import AdaInObjective
+from vidstyle.training.adain_settings import AdaInSettings
 from vidstyle.training.dataset import ContentCrops
 from vidstyle.training.feedforward import FeedforwardObjective
 from vidstyle.training.run import PAINTING_SIDE_PX, sample_sheet
+from vidstyle.training.run_adain import read_paintings
 from vidstyle.training.settings import FeedforwardSettings, LossWeights
+from vidstyle.training.style_crops import StyleCrops
 from vidstyle.training.trainer import StepReport, Trainer
+from vidstyle.weights.registry import ANY_STYLE
 
 WEIGHTS = Path(__file__).parent.parent / "vidstyle" / "weights"
+BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 ENCODER = "encoders/vgg19_pruned16x_to_conv5_1.pth"
 CONTENT = "photos/open"
 PAINTED_SIZE_PX = (768, 768)
@@ -96,7 +105,7 @@ RECIPES = [
         "oil_strokes",
         "oil_strokes, painted by vidstyle.evaluation.painted",
         OWN,
-        WARM,
+        (FeedforwardSettings(steps=1500, weights=LossWeights(temporal=15.0)),),
         starts_from="starry-night",
     ),
     Recipe(
@@ -183,6 +192,13 @@ RECIPES = [
 ]
 
 
+#: Styles whose networks are trained once more without temporal loss, to measure what it is good for.
+WITHOUT_TEMPORAL_LOSS = ("stained-glass", "great-wave")
+
+ANY_STYLE_SETTINGS = AdaInSettings(steps=2000)
+ANY_STYLE_TITLE = "Any picture as style, by adaptive instance normalisation"
+
+
 def main() -> None:
     arguments = parse_arguments()
     data = Path(os.environ.get("VIDSTYLE_TEST_DATA") or sys.exit("train_builtin: set VIDSTYLE_TEST_DATA"))
@@ -192,19 +208,31 @@ def main() -> None:
         for recipe in RECIPES:
             if arguments.only in (None, recipe.name):
                 build(recipe, data, arguments.checkpoint_dir)
+            if recipe.name in WITHOUT_TEMPORAL_LOSS and arguments.only in (None, without_temporal_loss(recipe).name):
+                build(without_temporal_loss(recipe), data, arguments.checkpoint_dir, folder=BENCHMARKS)
+        if arguments.only in (None, ANY_STYLE.stem):
+            build_any_style(data, arguments.checkpoint_dir)
     except (VidstyleError, OSError) as error:
         sys.exit(f"train_builtin: {error}")
 
 
 def parse_arguments() -> argparse.Namespace:
+    bare = [without_temporal_loss(recipe).name for recipe in RECIPES if recipe.name in WITHOUT_TEMPORAL_LOSS]
+    choices = [*(recipe.name for recipe in RECIPES), *bare, ANY_STYLE.stem]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", choices=[recipe.name for recipe in RECIPES], help="train just this one")
+    parser.add_argument("--only", choices=choices, help="train just this one")
     parser.add_argument("--checkpoint-dir", type=Path, default=Path("runs"), help="where runs keep their state")
     parser.add_argument("--threads", type=int, help="CPU threads; all by default")
     return parser.parse_args()
 
 
-def build(recipe: Recipe, data: Path, checkpoint_dir: Path) -> None:
+def without_temporal_loss(recipe: Recipe) -> Recipe:
+    """The same recipe with nothing that asks for steadiness."""
+    stages = tuple(replace(stage, weights=replace(stage.weights, temporal=0.0)) for stage in recipe.stages)
+    return replace(recipe, name=f"{recipe.name}-without-temporal-loss", stages=stages)
+
+
+def build(recipe: Recipe, data: Path, checkpoint_dir: Path, folder: Path = WEIGHTS) -> None:
     checkpoint_dir.mkdir(parents=True, exist_ok=True)
     crops = ContentCrops(data / CONTENT, recipe.stages[0].crop_px)
     encoder = load_encoder(data / ENCODER)
@@ -219,7 +247,7 @@ def build(recipe: Recipe, data: Path, checkpoint_dir: Path) -> None:
             initial = None
         trainers.append(run_stage(recipe, index, data, crops, encoder, checkpoint_dir, initial))
 
-    weights = WEIGHTS / f"{recipe.name}.safetensors"
+    weights = folder / f"{recipe.name}.safetensors"
     card = StyleCard(recipe.name, recipe.title, f"{recipe.source} ({recipe.licence})")
     save_feedforward(weights, trainers[-1].averaged_net, card)
     weights.with_suffix(".toml").write_text(to_toml(model_card(recipe, trainers, weights)), encoding="utf-8")
@@ -252,7 +280,7 @@ def style_picture(recipe: Recipe, data: Path) -> Tensor:
     return read_style_image(data / "paintings" / recipe.picture, PAINTING_SIDE_PX)
 
 
-def train(trainer: Trainer[BlurPoolNet], name: str) -> None:
+def train(trainer: Trainer[Any], name: str) -> None:
     with tqdm(total=trainer.schedule.steps, initial=trainer.step, desc=name, unit="step") as bar:
 
         def on_step(report: StepReport) -> None:
@@ -264,23 +292,55 @@ def train(trainer: Trainer[BlurPoolNet], name: str) -> None:
         trainer.run(on_step)
 
 
+def build_any_style(data: Path, checkpoint_dir: Path) -> None:
+    """Train the arbitrary-style model: student encoder and decoder."""
+    checkpoint_dir.mkdir(parents=True, exist_ok=True)
+    settings = ANY_STYLE_SETTINGS
+    paintings = read_paintings(data / "paintings", leave_out=EXCLUDED_PAINTINGS)
+    styles = [*paintings, *painted_pictures(PAINTED_SIZE_PX[0])]
+    crops = ContentCrops(data / CONTENT, settings.crop_px)
+    style_crops = StyleCrops(styles, settings.crop_px, settings.style_size_px)
+    objective = AdaInObjective(crops, style_crops, load_encoder(data / ENCODER), settings)
+    trainer = Trainer(objective, settings, checkpoint_dir / f"{ANY_STYLE.stem}.checkpoint")
+    train(trainer, ANY_STYLE.stem)
+    save_adain(ANY_STYLE, trainer.averaged_net, StyleCard(ANY_STYLE.stem, ANY_STYLE_TITLE))
+    card = {
+        "title": ANY_STYLE_TITLE,
+        "name": ANY_STYLE.stem,
+        "architecture": "adain",
+        "style_source": f"{len(paintings)} paintings by artists who died before 1955, and the pictures of "
+        "vidstyle.evaluation.painted",
+        "style_licence": f"paintings: {PUBLIC_DOMAIN}; pictures: {OWN}",
+        **training_card([trainer], ANY_STYLE),
+    }
+    ANY_STYLE.with_suffix(".toml").write_text(to_toml(card), encoding="utf-8")
+    print(f"wrote {ANY_STYLE} and its card")
+
+
 def model_card(recipe: Recipe, trainers: list[Trainer[BlurPoolNet]], weights: Path) -> dict[str, Any]:
-    last = trainers[-1]
-    final = last.measure(num_batches=16)
     return {
         "title": recipe.title,
         "name": recipe.name,
         "architecture": "blurpool",
+        "style_source": recipe.source,
+        "style_licence": recipe.licence,
+        "starts_from": recipe.starts_from and f"{recipe.starts_from}, stage 1",
+        **training_card(trainers, weights),
+    }
+
+
+def training_card(trainers: Sequence[Trainer[Any]], weights: Path) -> dict[str, Any]:
+    """What all cards say."""
+    last = trainers[-1]
+    final = last.measure(num_batches=16)
+    return {
         "num_parameters": sum(parameter.numel() for parameter in last.net.parameters()),
         "licence": "MIT",
         "sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
-        "style_source": recipe.source,
-        "style_licence": recipe.licence,
         "content_source": CONTENT_SOURCE,
         "content_licence": CONTENT_LICENCE,
         "encoder": "VGG-19 to conv5_1, pruned 16 times (Collaborative Distillation, Wang et al. 2020)",
         "encoder_licence": "MIT, (c) 2020 Huan Wang",
-        "starts_from": recipe.starts_from and f"{recipe.starts_from}, stage 1",
         "steps": sum(trainer.step for trainer in trainers),
         "seconds": round(sum(trainer.seconds for trainer in trainers)),
         "device": last.schedule.device,

@@ -7,11 +7,13 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torchvision.models import squeezenet1_1
 
 from vidstyle.media.stills import write_still
 from vidstyle.stylizers.adain import AdaInDecoder
 from vidstyle.stylizers.encoder import VggEncoder, encoder_from_tensors
 from vidstyle.stylizers.feedforward import JohnsonNet
+from vidstyle.stylizers.perceptual import SqueezeEncoder
 
 VGG19 = ("conv11 conv12", "conv21 conv22", "conv31 conv32 conv33 conv34", "conv41 conv42 conv43 conv44", "conv51")
 VGG16 = ("conv11 conv12", "conv21 conv22", "conv31 conv32 conv33", "conv41 conv42 conv43", "conv51")
@@ -40,6 +42,17 @@ def vgg_tensors(
 
 def tiny_encoder(widths: tuple[int, ...] = (4, 6, 8, 10, 12), last: str = "conv51", seed: int = 0) -> VggEncoder:
     return encoder_from_tensors(vgg_tensors(widths, last=last, seed=seed), "random")
+
+
+def squeeze_tensors(seed: int = 0) -> dict[str, Tensor]:
+    """SqueezeNet 1.1 as torchvision names it, classifier and all."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return dict(squeezenet1_1().state_dict())
+
+
+def squeeze_encoder(seed: int = 0) -> SqueezeEncoder:
+    return SqueezeEncoder(squeeze_tensors(seed), "random")
 
 
 def lively_decoder(widths: tuple[int, ...]) -> AdaInDecoder:

@@ -15,11 +15,12 @@ from vidstyle.flow.select import FlowChoice, choose_flow
 from vidstyle.media.stills import is_still, read_style_image
 from vidstyle.pipeline.painter import Painter, is_out_of_memory
 from vidstyle.protocols import Stylizer
-from vidstyle.stylizers.adain import AdaInStylizer, load_adain
+from vidstyle.stylizers.adain import AdaInNet, AdaInStylizer, load_adain
 from vidstyle.stylizers.checkpoint import IdentityStylizer, load_feedforward
+from vidstyle.stylizers.pytorch_adain import is_pytorch_adain, load_pytorch_adain, pytorch_adain_files
 from vidstyle.temporal.filter import ConsistencyFilter
 from vidstyle.temporal.shots import CutDetector
-from vidstyle.weights.registry import IDENTITY, find_style
+from vidstyle.weights.registry import ANY_STYLE, IDENTITY, find_style
 
 #: Longest side a style picture is encoded at: strokes of a larger one are finer than any frame shows.
 STYLE_IMAGE_SIDE_PX = 1024
@@ -76,7 +77,7 @@ def load_stylizer(config: RenderConfig) -> Stylizer:
     """Find and load the style: ``identity``, a file, a picture (AdaIN), a plugin, or a shipped name; a file wins.
 
     Raises:
-        WeightsNotFoundError: no such style or file, or a picture without an AdaIN model.
+        WeightsNotFoundError: no such style, file or AdaIN model.
         UnsupportedCheckpointError: a file that is not a safe, readable checkpoint.
         CheckpointMismatchError: a checkpoint of another architecture.
         MediaError: the style picture cannot be read.
@@ -100,13 +101,20 @@ def load_stylizer(config: RenderConfig) -> Stylizer:
 
 
 def _from_picture(path: Path, config: RenderConfig) -> Stylizer:
-    if config.adain_model is None:
+    model = config.adain_model or ANY_STYLE
+    if model == ANY_STYLE and not model.is_file():
         raise WeightsNotFoundError(
             f"{path} is a picture, and a picture as style needs an AdaIN model: name one with --adain-model, "
             "or use a style listed by 'vidstyle styles'."
         )
     image = read_style_image(path, STYLE_IMAGE_SIDE_PX)
-    return AdaInStylizer(path.stem, load_adain(config.adain_model), image, config.style_weight)
+    return AdaInStylizer(path.stem, _adain_net(model), image, config.style_weight)
+
+
+def _adain_net(path: Path) -> AdaInNet:
+    if is_pytorch_adain(path):
+        return AdaInNet(*load_pytorch_adain(*pytorch_adain_files(path)))
+    return load_adain(path)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ class RenderConfig(BaseModel):
     Attributes:
         style: shipped style, weight file, ``identity``, or (with an AdaIN model) a picture.
         style_weight: AdaIN's α: 0 keeps the content, 1 is the full style. Feedforward styles ignore it.
-        adain_model: AdaIN weight file for picture styles.
+        adain_model: AdaIN model for picture styles, a file or a folder of pytorch-AdaIN's.
         consistency: 0 paints each frame on its own, 1 is steadiest.
         flow: what measures motion.
         flow_weights: local RAFT weights.

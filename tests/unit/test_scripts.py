@@ -16,6 +16,7 @@ import media_factory as factory
 import network_factory as networks
 import pytest
 import torch
+from torchvision.models.optical_flow import raft_small
 
 from vidstyle.cli.main import cli
 from vidstyle.config import shipped_presets
@@ -306,6 +307,22 @@ def test_stability_of_two_networks_is_measured_on_every_camera_move(
         assert trained == untrained > 0
         assert row["swd"][0] == row["swd"][1] > 0
     assert "FAIL: steadier 1.00x at k=1, 1.00x at k=5" in result.stdout
+
+
+def test_flow_weights_are_measured_against_dis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("VIDSTYLE_TEST_DATA", raising=False)
+    weights, output = tmp_path / "random.pth", tmp_path / "figures.json"
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        torch.save(raft_small(weights=None).state_dict(), weights)
+    arguments = [weights, "--size", "64x40", "--samples", "1", "--updates", "1", "--json", output]
+    result = run_script("evaluate_flow.py", *arguments)
+    assert result.returncode == 0, result.stderr
+    rows = json.loads(output.read_text())
+    assert {row["sequence"] for row in rows} == {"lake", "harbour", "pan", "zoom", "rotation", "mean"}
+    means = {row["estimator"]: row["error_visible"] for row in rows if row["sequence"] == "mean"}
+    assert means["DIS (shipped)"] < 0.5 < means["random"]  # random weights follow nothing
+    assert "FAIL: random" in result.stdout
 
 
 def test_gallery_shows_every_style(random_style: Path, tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ _SETTINGS = [
     click.option("--batch-size", type=int, help="Frames a network call."),
     click.option("--size", help="Output size: 1280x720, 720p, 640w or 50%."),
     click.option("--style-weight", type=click.FloatRange(0, 1), help="How much of a picture style (AdaIN) to take."),
-    click.option("--adain-model", type=click.Path(path_type=Path), help="AdaIN weights, for a picture as style."),
+    click.option("--adain-model", type=click.Path(path_type=Path), help="AdaIN model, for a picture as style."),
     click.option("--config", "preset", help="A preset by name (see configs/), or a .toml file; flags win over it."),
     click.option("--allow-download", is_flag=True, default=None, help="Fetch weights that are not on this machine."),
     click.option("--overwrite", "-y", is_flag=True, help="Replace an existing output."),

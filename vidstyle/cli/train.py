@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
+from vidstyle.cli.train_adain import adain
+from vidstyle.cli.train_flow import flow
+from vidstyle.cli.training_progress import TrainingProgress, listed
 from vidstyle.training.settings import FeedforwardSettings, LossWeights
-
-if TYPE_CHECKING:
-    from tqdm import tqdm
-
-    from vidstyle.training.run import TrainingPlan
-    from vidstyle.training.trainer import StepReport
 
 _DEFAULTS = FeedforwardSettings()
 _WEIGHT = click.FloatRange(min=0)
@@ -26,11 +21,25 @@ def train() -> None:
     """Train your own style."""
 
 
+train.add_command(adain)
+train.add_command(flow)
+
+
 @train.command(context_settings={"show_default": True})
 @click.option("--style", "-s", required=True, type=click.Path(path_type=Path), help="The painting to learn from.")
 @click.option("--content", required=True, type=click.Path(path_type=Path), help="Folder of photos to paint on.")
 @click.option("--out", "-o", "output", required=True, type=click.Path(path_type=Path), help="Style file to write.")
-@click.option("--encoder", default="vgg19", help="vgg19, vgg16 or a VGG weight file: what judges the painting.")
+@click.option(
+    "--clips",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="A clip, or a folder of clips, whose motion to train on as well; may be given several times.",
+)
+@click.option(
+    "--encoder",
+    show_default="vgg19 where it is on this machine or may be fetched, else builtin",
+    help="What judges the painting: vgg19, vgg16, squeezenet, builtin or a weight file.",
+)
 @click.option("--start-from", help="A shipped style or a style file to go on from; needs fewer steps.")
 @click.option("--steps", type=click.IntRange(min=1), default=_DEFAULTS.steps, help="Optimiser steps.")
 @click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="Stop after so long, if that is sooner.")
@@ -40,8 +49,29 @@ def train() -> None:
 @click.option("--style-weight", type=_WEIGHT, default=_DEFAULTS.weights.style, help="How much the style counts.")
 @click.option("--content-weight", type=_WEIGHT, default=_DEFAULTS.weights.content, help="How much the content counts.")
 @click.option("--temporal-weight", type=_WEIGHT, default=_DEFAULTS.weights.temporal, help="How much steadiness counts.")
+@click.option(
+    "--tv-weight", type=_WEIGHT, default=_DEFAULTS.weights.total_variation, help="Total variation; more is smoother."
+)
+@click.option(
+    "--learning-rate",
+    type=click.FloatRange(min=0, min_open=True),
+    default=_DEFAULTS.learning_rate,
+    help="Peak rate; lower it where a run diverges.",
+)
 @click.option("--crop", type=int, default=_DEFAULTS.crop_px, help="Side of a training crop; a multiple of 32.")
 @click.option("--batch-size", type=click.IntRange(min=1), default=_DEFAULTS.batch_size, help="Crops a step.")
+@click.option(
+    "--sample-every",
+    type=click.IntRange(min=0),
+    default=_DEFAULTS.sample_every,
+    help="Steps between renewals of the sample sheet and loss plot; 0: only at the end.",
+)
+@click.option(
+    "--checkpoint-every",
+    type=click.IntRange(min=1),
+    default=_DEFAULTS.checkpoint_every,
+    help="Steps between renewals of the checkpoint.",
+)
 @click.option("--seed", type=int, default=_DEFAULTS.seed, help="Of weights, crops and motion.")
 @click.option("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps.")
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads to use; all by default.")
@@ -54,7 +84,8 @@ def feedforward(
     style: Path,
     content: Path,
     output: Path,
-    encoder: str,
+    clips: tuple[Path, ...],
+    encoder: str | None,
     start_from: str | None,
     steps: int,
     minutes: float | None,
@@ -62,8 +93,12 @@ def feedforward(
     style_weight: float,
     content_weight: float,
     temporal_weight: float,
+    tv_weight: float,
+    learning_rate: float,
     crop: int,
     batch_size: int,
+    sample_every: int,
+    checkpoint_every: int,
     seed: int,
     device: str,
     threads: int | None,
@@ -86,15 +121,20 @@ def feedforward(
         steps=steps,
         minutes=minutes,
         batch_size=batch_size,
+        learning_rate=learning_rate,
+        checkpoint_every=checkpoint_every,
+        sample_every=sample_every,
         crop_px=crop,
         style_size_px=style_size,
         seed=seed,
         device=str(choose_compute(make_config(device=device).device).device),
-        weights=LossWeights(content=content_weight, style=style_weight, temporal=temporal_weight),
+        weights=LossWeights(
+            content=content_weight, style=style_weight, total_variation=tv_weight, temporal=temporal_weight
+        ),
     )
     if threads is not None:
         torch.set_num_threads(threads)
-    progress = _Progress(output.stem, settings)
+    progress = TrainingProgress(output.stem, settings)
     try:
         result = train_feedforward(
             style,
@@ -103,6 +143,7 @@ def feedforward(
             settings=settings,
             encoder=encoder,
             start_from=start_from,
+            clips=clips,
             name=name,
             title=title,
             allow_download=allow_download,
@@ -121,51 +162,6 @@ def feedforward(
 
     final = result.final
     click.echo(f"wrote {result.style} ({result.style.stat().st_size / 1e6:.1f} MB)")
-    click.echo(f"  {final.step} steps in {final.seconds / 60:.1f} min; losses of the result: {_listed(final.losses)}")
-    click.echo(f"  samples: {result.sheet}")
+    click.echo(f"  {final.step} steps in {final.seconds / 60:.1f} min; losses of the result: {listed(final.losses)}")
+    click.echo(f"  samples: {result.sheet}; losses: {result.plot}")
     click.echo(f"  use it: vidstyle stylize INPUT OUTPUT --style {result.style}")
-
-
-class _Progress:
-    """A bar with losses and time left, from the first step on."""
-
-    def __init__(self, label: str, settings: FeedforwardSettings) -> None:
-        self.checkpoint: Path | None = None
-        self._label = label
-        self._settings = settings
-        self._bar: tqdm[Any] | None = None
-        self._losses: dict[str, float] = {}
-
-    def on_plan(self, plan: TrainingPlan) -> None:
-        from tqdm import tqdm
-
-        self.checkpoint = plan.checkpoint
-        click.echo(f"training on {plan.num_pictures} pictures, on {self._settings.device}")
-        if plan.step:
-            click.echo(f"resumed at step {plan.step} from {plan.checkpoint}; remove that file to start afresh")
-        self._bar = tqdm(
-            total=self._settings.steps,
-            initial=plan.step,
-            desc=self._label,
-            unit="step",
-            dynamic_ncols=True,
-            leave=False,
-        )
-
-    def on_step(self, report: StepReport) -> None:
-        if self._bar is None:
-            return
-        # Single steps jump with their crops, so the bar shows a moving average.
-        self._losses = {name: 0.95 * self._losses.get(name, new) + 0.05 * new for name, new in report.losses.items()}
-        # Whichever of steps and minutes ends the run, the bar's time left is right.
-        self._bar.total = max(round(report.step / report.progress), report.step)
-        self._bar.set_postfix_str(_listed(self._losses), refresh=False)
-        self._bar.update(report.step - self._bar.n)
-
-    def close(self) -> None:
-        if self._bar is not None:
-            self._bar.close()
-
-
-def _listed(losses: Mapping[str, float]) -> str:
-    return ", ".join(f"{name.replace('_', ' ')} {value:.3g}" for name, value in losses.items())

@@ -27,3 +27,8 @@ PAINTED_STYLES: dict[str, Callable[[int, int], Tensor]] = {
 A painter takes (width, height) in pixels and gives a (3, H, W) uint8 RGB tensor, the same one every time. Strokes are
 some 10 to 40 pixels at a short side of 768 and scale with it.
 """
+
+
+def painted_pictures(side_px: int = 768) -> list[Tensor]:
+    """Every picture of ``PAINTED_STYLES``, square: (3, side, side) float32 RGB in [0, 1] each."""
+    return [paint(side_px, side_px).float() / 255 for paint in PAINTED_STYLES.values()]

@@ -20,6 +20,7 @@ Pooling = Literal["max", "average"]
 #: Convolutions of VGG-19 by stage; VGG-16 lacks the fourth of stages 3 to 5.
 _VGG19 = ("conv11 conv12", "conv21 conv22", "conv31 conv32 conv33 conv34", "conv41 conv42 conv43 conv44", "conv51")
 _VGG16 = ("conv11 conv12", "conv21 conv22", "conv31 conv32 conv33", "conv41 conv42 conv43", "conv51")
+_CONTENT_LAYERS = ("conv31", "conv41")
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -49,6 +50,16 @@ class VggEncoder(nn.Module):
     def layer_names(self) -> tuple[str, ...]:
         """Names of the layers ``forward`` can return."""
         return tuple(self.layers)
+
+    @property
+    def style_layers(self) -> tuple[str, ...]:
+        """Layers to compare a style at: the first of each stage, conv11 to conv51, as far as it reaches."""
+        return tuple(name for name in self.layers if name[-1] == "1")
+
+    @property
+    def content_layers(self) -> tuple[str, ...]:
+        """Layers to compare content at: conv31 and conv41, or the last one where it has neither."""
+        return tuple(name for name in _CONTENT_LAYERS if name in self.layers) or self.layer_names[-1:]
 
     def num_channels(self, layer: str) -> int:
         """Channels of the features of ``layer``."""
@@ -122,7 +133,7 @@ def encoder_from_tensors(tensors: Mapping[str, Tensor], source: str) -> VggEncod
         color = _pair(tensors, "conv0", source)
     elif "features.0.weight" in tensors:
         convolutions = _numbered(tensors, "features.", source)
-        color = _imagenet_normalisation()
+        color = imagenet_normalisation()
     elif "0.weight" in tensors and tensors["0.weight"].shape[2:] == (1, 1):
         convolutions = _numbered({key: value for key, value in tensors.items() if key[:2] != "0."}, "", source)
         color = _pair(tensors, "0", source)
@@ -162,7 +173,8 @@ def _numbered(tensors: Mapping[str, Tensor], prefix: str, source: str) -> dict[s
     return {name: _pair(tensors, f"{prefix}{number}", source) for name, number in zip(names, numbers, strict=False)}
 
 
-def _imagenet_normalisation() -> tuple[Tensor, Tensor]:
+def imagenet_normalisation() -> tuple[Tensor, Tensor]:
+    """Weight and bias of the 1x1 convolution from RGB in [0, 1] to ImageNet's zero mean and unit deviation."""
     std = torch.tensor(_IMAGENET_STD)
     weight = torch.diag(1 / std)[..., None, None]
     return weight, -torch.tensor(_IMAGENET_MEAN) / std

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -30,15 +31,17 @@ _PLAN: tuple[tuple[int, int] | None, ...] = (
 class PytorchAdaInDecoder(nn.Sequential):
     """VGG-19's stages mirrored, with that project's numbering of layers (Huang & Belongie 2017, sec. 6)."""
 
+    layers = (LAYER,)
+
     def __init__(self) -> None:
         layers: list[nn.Module] = []
         for step in _PLAN:
             layers += [nn.UpsamplingNearest2d(scale_factor=2)] if step is None else [*_padded(*step), nn.ReLU()]
         super().__init__(*layers, *_padded(64, 3))
 
-    def forward(self, features: Tensor) -> Tensor:
-        """(N, 512, h, w) at conv41 to RGB (N, 3, 8 h, 8 w) in [0, 1], float32."""
-        x = features
+    def forward(self, features: Sequence[Tensor]) -> Tensor:
+        """One (N, 512, h, w) at conv41 to RGB (N, 3, 8 h, 8 w) in [0, 1], float32."""
+        (x,) = features
         for layer in self:
             x = layer(x)
         return x.float().clamp(0.0, 1.0)

@@ -13,6 +13,8 @@ from vidstyle.errors import ConfigError
 from vidstyle.media.stills import is_still, read_style_image
 
 _Item = TypeVar("_Item")
+#: Of fewer pictures none can be spared.
+_MIN_TO_HOLD_OUT = 16
 
 
 class ContentCrops:
@@ -25,29 +27,40 @@ class ContentCrops:
         crop_px: side of a crop.
         max_side_px: pictures are kept at no more than this on their longer side.
         max_pictures: a larger folder is thinned evenly to this many; at 640 px a thousand take about 1 GB.
+        num_held_out: pictures never cropped but given by ``samples``; of a folder with fewer than 16 none.
+
+    Attributes:
+        num_held_out: pictures that really are.
 
     Raises:
         ConfigError: there is no such folder, or no picture large enough in it.
         MediaError: a picture cannot be read.
     """
 
-    def __init__(self, folder: Path, crop_px: int, max_side_px: int = 640, max_pictures: int = 1000) -> None:
+    def __init__(
+        self, folder: Path, crop_px: int, max_side_px: int = 640, max_pictures: int = 1000, num_held_out: int = 0
+    ) -> None:
         if not folder.is_dir():
             raise ConfigError(f"There is no folder {folder}; name one with photos to train on.")
         found = sorted(path for path in folder.rglob("*") if is_still(path) and path.is_file())
         paths = _spread(found, max_pictures)
         pictures = [(read_style_image(path, max_side_px) * 255).round().byte() for path in paths]
-        self._pictures = [picture for picture in pictures if min(picture.shape[-2:]) >= crop_px]
-        if not self._pictures:
+        usable = [picture for picture in pictures if min(picture.shape[-2:]) >= crop_px]
+        if not usable:
             raise ConfigError(f"{folder} holds no picture of at least {crop_px}x{crop_px} pixels; name another folder.")
+        self.num_held_out = num_held_out if len(usable) >= max(_MIN_TO_HOLD_OUT, 2 * num_held_out) else 0
+        held_out = {i * len(usable) // num_held_out for i in range(self.num_held_out)}
+        self._held_out = [picture for i, picture in enumerate(usable) if i in held_out]
+        self._pictures = [picture for i, picture in enumerate(usable) if i not in held_out]
         self._crop_px = crop_px
 
     def __len__(self) -> int:
+        """Pictures that crops are taken from."""
         return len(self._pictures)
 
     def samples(self, num: int) -> list[Tensor]:
-        """Up to ``num`` of the pictures, evenly spread over the folder: (3, H, W) uint8 RGB each."""
-        return _spread(self._pictures, num)
+        """Up to ``num`` of those held out, or else of all, evenly spread over the folder: (3, H, W) uint8 RGB each."""
+        return _spread(self._held_out or self._pictures, num)
 
     def batch(self, num: int, generator: torch.Generator, smooth_share: float = 0.1) -> Tensor:
         """(num, 3, crop, crop) float32 RGB in [0, 1]."""

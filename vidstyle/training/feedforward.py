@@ -12,11 +12,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vidstyle.errors import ConfigError
-from vidstyle.stylizers.encoder import VggEncoder
 from vidstyle.stylizers.feedforward import BlurPoolNet
+from vidstyle.stylizers.perceptual import PerceptualEncoder
+from vidstyle.training.clips import ClipPairs, clip_stability_loss
 from vidstyle.training.dataset import ContentCrops
 from vidstyle.training.losses import (
-    CONTENT_LAYERS,
     STYLE_LAYERS,
     StyleStatistics,
     content_loss,
@@ -27,6 +27,9 @@ from vidstyle.training.losses import (
 from vidstyle.training.motion import moved_view, random_flow, stability_loss
 from vidstyle.training.settings import FeedforwardSettings
 
+#: An encoder with fewer stages sees a palette, but no strokes.
+_MIN_STYLE_LAYERS = 3
+
 
 class FeedforwardObjective:
     """Paint crops in the style of one painting, the same way wherever they move: an ``Objective``.
@@ -34,25 +37,34 @@ class FeedforwardObjective:
     Args:
         style_image: (3, H, W) RGB in [0, 1].
         crops: content pictures.
-        encoder: perceptual encoder with conv11 to conv51; moved to the device.
+        encoder: perceptual encoder with three style layers or more; moved to the device.
         settings: what to do.
         start_from: a trained network to go on from; half of the steps then shows the new painting's strokes.
+        clips: pairs of real frames; half of a batch's crops are then theirs.
 
     Raises:
-        ConfigError: the encoder is not deep enough.
+        ConfigError: the encoder is not deep enough, or a batch too small to be halved.
     """
 
     def __init__(
         self,
         style_image: Tensor,
         crops: ContentCrops,
-        encoder: VggEncoder,
+        encoder: PerceptualEncoder,
         settings: FeedforwardSettings,
         start_from: BlurPoolNet | None = None,
+        *,
+        clips: ClipPairs | None = None,
     ) -> None:
-        missing = {*STYLE_LAYERS, *CONTENT_LAYERS} - set(encoder.layer_names)
-        if missing:
-            raise ConfigError(f"the encoder lacks layers {', '.join(sorted(missing))}; use one that reaches conv51.")
+        if len(encoder.style_layers) < _MIN_STYLE_LAYERS:
+            raise ConfigError(
+                f"The encoder has {', '.join(encoder.style_layers)} to compare styles at, which is not enough for "
+                "strokes; use one that reaches conv31 or, better, conv51."
+            )
+        if clips is not None and settings.batch_size < 2:
+            raise ConfigError(
+                "Clips take half of a batch, and a batch of 1 has no half; use a batch size of 2 or more."
+            )
         device = torch.device(settings.device)
         with torch.random.fork_rng(devices=[]):  # the caller's seed is the caller's
             torch.manual_seed(settings.seed)
@@ -69,7 +81,13 @@ class FeedforwardObjective:
             "weights": asdict(settings.weights),
             "painting": hashlib.sha256(style_image.contiguous().numpy().tobytes()).hexdigest(),
         }
+        # What the defaults leave out, checkpoints made with them lack.
+        if encoder.style_layers != STYLE_LAYERS:
+            self.identity = {**self.identity, "style_layers": list(encoder.style_layers)}
+        if clips is not None:
+            self.identity = {**self.identity, "clips": [*clips.names, f"{len(clips)} pairs"]}
         self._settings = settings
+        self._clips = clips
         self._device = device
         self._crops = crops
         self._encoder = encoder.to(device).to(memory_format=torch.channels_last)
@@ -80,28 +98,40 @@ class FeedforwardObjective:
         size = [max(round(side * scale), 32) for side in image.shape[-2:]]
         resized = F.interpolate(image[None], size=size, mode="bicubic", antialias=True).clamp(0, 1)
         with torch.no_grad():
-            features = self._encoder(resized, STYLE_LAYERS)
+            features = self._encoder(resized, self._encoder.style_layers)
         return {layer: style_statistics(value) for layer, value in features.items()}
 
     def losses(self, net: nn.Module, generator: torch.Generator) -> dict[str, Tensor]:
-        """Paint fresh crops and a moved view of each, and judge them."""
-        settings = self._settings
-        content = self._crops.batch(settings.batch_size, generator).to(self._device)
-        flow = random_flow(settings.batch_size, settings.crop_px, settings.crop_px, generator).to(self._device)
-        moved = moved_view(content, flow, generator)
-        views = torch.cat([content, moved]).contiguous(memory_format=torch.channels_last)
+        """Paint fresh crops and another view of each, and judge them.
+
+        The other view of a photo is moved by made-up motion; that of a clip's frame is the frame before it.
+        """
+        settings, encoder = self._settings, self._encoder
+        num_pairs = 0 if self._clips is None else settings.batch_size // 2
+        num_photos = settings.batch_size - num_pairs
+        photos = self._crops.batch(num_photos, generator).to(self._device)
+        flow = random_flow(num_photos, settings.crop_px, settings.crop_px, generator).to(self._device)
+        content, other = photos, moved_view(photos, flow, generator)
+        pairs = None if self._clips is None else self._clips.batch(num_pairs, generator).to(self._device)
+        if pairs is not None:
+            content, other = torch.cat([content, pairs.frames]), torch.cat([other, pairs.previous])
+        views = torch.cat([content, other]).contiguous(memory_format=torch.channels_last)
         with torch.autocast(self._device.type, torch.bfloat16):
-            painted, painted_moved = net(views).chunk(2)
+            painted, painted_other = net(views).chunk(2)
             halved = F.avg_pool2d(painted, 2)
-            features = self._encoder(painted, STYLE_LAYERS)
-            features_halved = self._encoder(halved, STYLE_LAYERS)
+            features = encoder(painted, {*encoder.style_layers, *encoder.content_layers})
+            features_halved = encoder(halved, encoder.style_layers)
             with torch.no_grad():
-                target = self._encoder(content, CONTENT_LAYERS)
-        painted, painted_moved = painted.float(), painted_moved.float()
+                target = encoder(content, encoder.content_layers)
+        painted, painted_other = painted.float(), painted_other.float()
+        temporal = stability_loss(painted[:num_photos], painted_other[:num_photos], flow)
+        if pairs is not None:
+            real = clip_stability_loss(painted[num_photos:], painted_other[num_photos:], pairs)
+            temporal = (num_photos * temporal + num_pairs * real) / settings.batch_size
         return {
             "content": content_loss(features, target),
             # Half of the style is asked of the half-size output: strokes twice as large, which survive at 720p.
             "style": 0.5 * (style_loss(features, self._style) + style_loss(features_halved, self._style)),
-            "temporal": stability_loss(painted, painted_moved, flow),
+            "temporal": temporal,
             "total_variation": total_variation(painted),
         }

@@ -10,9 +10,8 @@ import torch
 from torch import Tensor
 
 from vidstyle.errors import ConfigError
-from vidstyle.stylizers.encoder import VggEncoder
+from vidstyle.stylizers.perceptual import PerceptualEncoder
 from vidstyle.training.losses import (
-    STYLE_LAYERS,
     StyleStatistics,
     content_loss,
     gram_loss,
@@ -23,9 +22,8 @@ from vidstyle.training.losses import (
 )
 from vidstyle.training.optimize_settings import Optimizer, Statistics
 
-#: Layer the content is compared at (Gatys et al. 2016, sec. 2.3), and what stands in where an encoder lacks it.
+#: Layer the content is compared at (Gatys et al. 2016, sec. 2.3) where an encoder has it.
 CONTENT_LAYER = "conv42"
-_CONTENT_STAND_IN = "conv41"
 # Large enough that clamping the result to [0, 1] hardly changes it, small enough that L-BFGS does not stiffen.
 _RANGE_WEIGHT = 100.0
 
@@ -164,12 +162,12 @@ class PerceptualObjective:
         style_layers: layers the style is compared at.
 
     Raises:
-        ConfigError: both weights are 0, a picture is missing whose weight is not, or the encoder has no layers.
+        ConfigError: both weights are 0, or a picture is missing whose weight is not.
     """
 
     def __init__(
         self,
-        encoder: VggEncoder,
+        encoder: PerceptualEncoder,
         content: Tensor | None,
         style: Tensor | None,
         *,
@@ -183,7 +181,7 @@ class PerceptualObjective:
         for name, picture, weight in (("content", content, content_weight), ("style", style, style_weight)):
             if picture is None and weight != 0:
                 raise ConfigError(f"A {name} weight of {weight:g} needs a {name} picture; name one or set it to zero.")
-        self.content_layer, self.style_layers = perceptual_layers(encoder.layer_names)
+        self.content_layer, self.style_layers = perceptual_layers(encoder)
         self.latest = PerceptualLosses(0.0, 0.0, 0.0)
         self._encoder = encoder
         self._weights = (content_weight, style_weight, tv_weight)
@@ -218,13 +216,7 @@ class PerceptualObjective:
         return alpha * content + beta * style + gamma * variation + _RANGE_WEIGHT * out_of_range
 
 
-def perceptual_layers(available: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
-    """The content layer and the style layers to use of those an encoder has, in order.
-
-    conv42 and conv11 to conv51; otherwise conv41 or the deepest layer, and those of the style's that are there.
-    """
-    style = tuple(layer for layer in STYLE_LAYERS if layer in available) or available
-    if not style:
-        raise ConfigError("The encoder has no layers to compare pictures at; name another.")
-    content = next((layer for layer in (CONTENT_LAYER, _CONTENT_STAND_IN) if layer in available), available[-1])
-    return content, style
+def perceptual_layers(encoder: PerceptualEncoder) -> tuple[str, tuple[str, ...]]:
+    """The content layer and the style layers to use of those an encoder has: conv42 or its deepest content layer."""
+    content = CONTENT_LAYER if CONTENT_LAYER in encoder.layer_names else encoder.content_layers[-1]
+    return content, encoder.style_layers

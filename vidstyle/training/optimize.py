@@ -16,7 +16,8 @@ from torch import Tensor
 from vidstyle.errors import ConfigError, DeviceError, UnsupportedMediaError
 from vidstyle.media.stills import Still, claim_output, is_still, read_still, read_style_image, write_still
 from vidstyle.stylizers.encoder import VggEncoder
-from vidstyle.training.encoders import find_encoder
+from vidstyle.stylizers.perceptual import PerceptualEncoder
+from vidstyle.training.encoders import choose_encoder
 from vidstyle.training.losses import STYLE_LAYERS
 from vidstyle.training.optimization import (
     CONTENT_LAYER,
@@ -98,7 +99,7 @@ def optimize(
         style: picture to take the style from; None where ``style_weight`` is 0, which is inversion of features.
         output: picture to write; it appears whole or not at all.
         settings: complete settings; without them they are made of ``options``.
-        encoder: see ``vidstyle.training.encoders.find_encoder``.
+        encoder: see ``vidstyle.training.encoders.choose_encoder``.
         allow_download: fetch the encoder's weights where they are not on this machine.
         overwrite: replace an existing output.
         on_plan: told what will be done (sentences), before the first iteration.
@@ -122,10 +123,11 @@ def optimize(
     still, paint = _read_pictures(content, style, output, settings, overwrite)
     sizes = _sizes(paint, settings)
     first = _initial_image(paint, settings, sizes[0])
-    judge = find_encoder(encoder, allow_download).to(settings.device)
+    choice = choose_encoder(encoder, allow_download)
+    judge = choice.encoder.to(settings.device)
     notes = [*(() if still is None else still.notes), *_prepare(judge, settings)]
     if on_plan is not None:
-        on_plan([_plan(sizes, settings), *notes])
+        on_plan([_plan(sizes, settings), f"judged by {choice.reason}", *notes])
     try:
         results, losses = _optimize_scales(first, paint, judge, settings, on_step)
     except (torch.OutOfMemoryError, RuntimeError) as error:
@@ -214,18 +216,20 @@ def _initial_image(paint: _Pictures, settings: OptimizationSettings, size: tuple
     return (0.5 + 0.2 * torch.randn(1, 3, size[1], size[0], generator=generator)).clamp(0, 1)
 
 
-def _prepare(encoder: VggEncoder, settings: OptimizationSettings) -> list[str]:
+def _prepare(encoder: PerceptualEncoder, settings: OptimizationSettings) -> list[str]:
     """Set the pooling; sentences about what is done otherwise than by Gatys et al."""
     encoder.pooling = settings.pooling
-    content, style = perceptual_layers(encoder.layer_names)
+    content, style = perceptual_layers(encoder)
     notes = []
+    if not isinstance(encoder, VggEncoder):
+        notes.append(f"the encoder is no VGG: style is compared at {', '.join(style)}, content at {content}")
     if settings.beta == 0:
         notes.append(f"style weight 0: the features of the content at {content} are inverted, no style is taken")
-    elif missing := [layer for layer in STYLE_LAYERS if layer not in style]:
+    elif isinstance(encoder, VggEncoder) and (missing := [layer for layer in STYLE_LAYERS if layer not in style]):
         notes.append(f"the encoder lacks {', '.join(missing)}: style is compared at {', '.join(style)}")
     if settings.content_weight == 0:
         notes.append("content weight 0: a texture is made, the content is not looked at")
-    elif content != CONTENT_LAYER:
+    elif isinstance(encoder, VggEncoder) and content != CONTENT_LAYER:
         notes.append(f"the encoder lacks {CONTENT_LAYER}: content is compared at {content}")
     return notes
 
@@ -244,7 +248,7 @@ def _iterations(settings: OptimizationSettings, scale: int) -> int:
 def _optimize_scales(
     image: Tensor,
     paint: _Pictures,
-    encoder: VggEncoder,
+    encoder: PerceptualEncoder,
     settings: OptimizationSettings,
     on_step: Callable[[ScaleStep], None] | None,
 ) -> tuple[list[OptimizedImage], PerceptualLosses]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,33 +14,21 @@ from vidstyle.errors import CheckpointMismatchError, ConfigError
 from vidstyle.media.sheets import contact_sheet
 from vidstyle.media.stills import claim_output, read_style_image, write_still
 from vidstyle.protocols import Stylizer
-from vidstyle.stylizers.checkpoint import StyleCard, load_feedforward, save_feedforward
+from vidstyle.stylizers.checkpoint import FeedforwardStylizer, StyleCard, load_feedforward, save_feedforward
 from vidstyle.stylizers.feedforward import BlurPoolNet
+from vidstyle.training.clips import ClipPairs
 from vidstyle.training.dataset import ContentCrops
-from vidstyle.training.encoders import find_encoder
+from vidstyle.training.encoders import EncoderChoice, choose_encoder
 from vidstyle.training.feedforward import FeedforwardObjective
+from vidstyle.training.losses import STYLE_LAYERS
+from vidstyle.training.plots import loss_plot
 from vidstyle.training.settings import FeedforwardSettings
-from vidstyle.training.trainer import StepReport, Trainer
+from vidstyle.training.trainer import StepReport, Trainer, TrainingPlan
 from vidstyle.weights.registry import find_style
 
 #: Longest side a painting is read at, before it is brought to ``style_size_px``.
 PAINTING_SIDE_PX = 1600
 _NUM_SAMPLES = 4
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingPlan:
-    """What a run is about to do.
-
-    Attributes:
-        num_pictures: content pictures in use.
-        step: steps done already; above 0 where a run goes on.
-        checkpoint: where the run's state is kept until it is done.
-    """
-
-    num_pictures: int
-    step: int
-    checkpoint: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +39,13 @@ class TrainingReport:
         style: the style file.
         sheet: picture with content pictures as they were and painted.
         final: where the run ended, with the losses of the saved network.
+        plot: picture of the losses over the steps; None where none was made.
     """
 
     style: Path
     sheet: Path
     final: StepReport
+    plot: Path | None = None
 
 
 def train_feedforward(
@@ -65,6 +56,7 @@ def train_feedforward(
     settings: FeedforwardSettings | None = None,
     encoder: str | Path | None = None,
     start_from: str | Path | None = None,
+    clips: Sequence[str | Path] = (),
     name: str | None = None,
     title: str = "",
     allow_download: bool = False,
@@ -77,10 +69,12 @@ def train_feedforward(
     Args:
         style: the painting.
         content: folder of photos, searched recursively.
-        output: style file to write, ``.safetensors``; the samples go to ``OUTPUT.png`` beside it.
+        output: style file to write, ``.safetensors``; samples and losses go to ``OUTPUT.png`` and
+            ``OUTPUT.losses.png`` beside it, every ``sample_every`` steps and at the end.
         settings: see ``FeedforwardSettings``.
-        encoder: a VGG file, ``vgg19`` (the default) or ``vgg16``.
+        encoder: see ``vidstyle.training.encoders.choose_encoder``.
         start_from: a shipped style or a style file to go on from: strokes of the new painting show much sooner.
+        clips: clips, or folders of clips, whose motion is trained on besides made-up motion.
         name: what the style is called; the output's stem by default.
         title: one line about it.
         allow_download: fetch the encoder's weights where they are not on this machine.
@@ -101,26 +95,57 @@ def train_feedforward(
     settings = settings or FeedforwardSettings()
     if output.suffix != ".safetensors":
         raise ConfigError(f"{output} is not named as a style file; end its name in .safetensors.")
-    sheet, checkpoint = (output.with_name(output.name + suffix) for suffix in (".png", ".checkpoint"))
-    for path in (output, sheet):
-        claim_output(path, source=style, overwrite=overwrite)
+    sheet, plot, checkpoint = (
+        output.with_name(output.name + suffix) for suffix in (".png", ".losses.png", ".checkpoint")
+    )
+    claim_output(output, source=style, overwrite=overwrite)
+    for path in (sheet, plot):
+        # A run that was cut short left them.
+        claim_output(path, source=style, overwrite=overwrite or checkpoint.is_file())
 
     painting = read_style_image(style, PAINTING_SIDE_PX)
-    crops = ContentCrops(Path(content), settings.crop_px)
+    crops = ContentCrops(Path(content), settings.crop_px, num_held_out=_NUM_SAMPLES)
     initial = None if start_from is None else _trained_net(start_from)
-    judge = find_encoder(encoder, allow_download)
-    trainer = Trainer(FeedforwardObjective(painting, crops, judge, settings, initial), settings, checkpoint)
+    judge = choose_encoder(encoder, allow_download)
+    pairs = ClipPairs([Path(clip) for clip in clips], settings.crop_px) if clips else None
+    objective = FeedforwardObjective(painting, crops, judge.encoder, settings, initial, clips=pairs)
+    trainer = Trainer(objective, settings, checkpoint)
     if on_plan is not None:
-        on_plan(TrainingPlan(len(crops), trainer.step, checkpoint))
-    trainer.run(on_step)
-
+        on_plan(TrainingPlan(_plan(crops, pairs, judge), trainer.step, checkpoint))
     card = StyleCard(name or output.stem, title, style.name)
-    save_feedforward(output, trainer.averaged_net, card)
     pictures = crops.samples(_NUM_SAMPLES)
-    write_still(sheet, sample_sheet(pictures, load_feedforward(output), card.name), overwrite=overwrite)
+
+    def show(stylizer: Stylizer) -> None:
+        write_still(sheet, sample_sheet(pictures, stylizer, card.name), overwrite=True)
+        write_still(plot, loss_plot(trainer.history, card.name), overwrite=True)
+
+    def after_step(report: StepReport) -> None:
+        if settings.sample_every and report.step % settings.sample_every == 0 and report.progress < 1.0:
+            if not checkpoint.is_file():
+                trainer.save()  # which makes the pictures beside it those of a run that may go on
+            show(FeedforwardStylizer(card.name, copy.deepcopy(trainer.averaged_net).cpu().float()))
+        if on_step is not None:
+            on_step(report)
+
+    trainer.run(after_step)
+    save_feedforward(output, trainer.averaged_net, card)
+    show(load_feedforward(output))
     final = trainer.measure()
     checkpoint.unlink(missing_ok=True)
-    return TrainingReport(output, sheet, final)
+    return TrainingReport(output, sheet, final, plot)
+
+
+def _plan(crops: ContentCrops, pairs: ClipPairs | None, judge: EncoderChoice) -> tuple[str, ...]:
+    encoder = judge.encoder
+    held_out = f", {crops.num_held_out} more held out for the samples" if crops.num_held_out else ""
+    lines = [f"painting on {len(crops)} pictures{held_out}"]
+    if pairs is not None:
+        lines.append(f"real motion: {len(pairs)} pairs of frames from {', '.join(pairs.names)}")
+    lines.append(f"judged by {judge.reason}")
+    lines.append(f"  style at {', '.join(encoder.style_layers)}; content at {', '.join(encoder.content_layers)}")
+    if len(encoder.style_layers) < len(STYLE_LAYERS):
+        lines.append("  an encoder with deeper layers would learn larger strokes")
+    return tuple(lines)
 
 
 def _trained_net(style: str | Path) -> BlurPoolNet:

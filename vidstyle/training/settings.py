@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from vidstyle.errors import ConfigError
@@ -33,7 +34,7 @@ class Schedule:
         batch_size: crops or pairs a step.
         learning_rate: Adam's peak rate.
         warmup_steps: steps of linear warm-up.
-        ema_decay: decay of the averaged weights that are saved.
+        ema_decay: decay of the averaged weights that are saved; less in the first steps, (1 + n) / (10 + n) after n.
         gradient_clip: largest gradient norm.
         checkpoint_every: steps between resumable checkpoints.
         seed: of weights, crops and motion.
@@ -53,7 +54,11 @@ class Schedule:
 
     def __post_init__(self) -> None:
         if min(self.steps, self.batch_size, self.checkpoint_every, self.warmup_steps) < 1:
-            raise ConfigError("Steps and batch size must be at least 1; raise the one that is not.")
+            raise ConfigError(
+                "Steps, batch size, warm-up and checkpoint interval must be at least 1; raise the one that is not."
+            )
+        if not 0 < self.learning_rate < math.inf:
+            raise ConfigError(f"The learning rate must be above zero, got {self.learning_rate:g}; try 0.002.")
         if self.minutes is not None and self.minutes <= 0:
             raise ConfigError(f"A run of {self.minutes:g} minutes trains nothing; give more or leave the limit out.")
 
@@ -65,16 +70,20 @@ class FeedforwardSettings(Schedule):
     Attributes:
         crop_px: side of a crop.
         style_size_px: short side the painting is brought to; larger gives larger strokes.
+        sample_every: steps between renewals of the sample sheet and the loss plot; 0 makes them at the end only.
         weights: of the losses.
     """
 
     crop_px: int = 224
     style_size_px: int = 480
+    sample_every: int = 200
     weights: LossWeights = field(default_factory=LossWeights)
 
     def __post_init__(self) -> None:
         Schedule.__post_init__(self)  # a slotted dataclass is made anew, and super() would not know it
         if self.crop_px % 32 or self.crop_px < 64:
             raise ConfigError(f"crop_px must be a multiple of 32 and at least 64, got {self.crop_px}; try 224.")
+        if self.sample_every < 0:
+            raise ConfigError(f"Samples cannot be made every {self.sample_every} steps; use 0 for never.")
         if not 64 <= self.style_size_px <= 4096:
             raise ConfigError(f"The style's size goes from 64 to 4096 pixels, got {self.style_size_px}; try 480.")

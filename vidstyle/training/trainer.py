@@ -20,6 +20,10 @@ from vidstyle.training.settings import Schedule
 _Net = TypeVar("_Net", bound=nn.Module)
 
 
+#: Steps between the losses that are remembered.
+HISTORY_EVERY = 5
+
+
 class Objective(Protocol[_Net]):
     """What a run minimises.
 
@@ -55,6 +59,21 @@ class StepReport:
     losses: Mapping[str, float]
 
 
+@dataclass(frozen=True, slots=True)
+class TrainingPlan:
+    """What a run is about to do.
+
+    Attributes:
+        lines: what it trains on and what judges it, for people.
+        step: steps done already; above 0 where a run goes on.
+        checkpoint: where the run's state is kept until it is done.
+    """
+
+    lines: tuple[str, ...]
+    step: int
+    checkpoint: Path
+
+
 class Trainer(Generic[_Net]):
     """One run: a network, its optimiser and its place in the schedule.
 
@@ -66,6 +85,11 @@ class Trainer(Generic[_Net]):
         schedule: how.
         checkpoint: file the state is kept in; an existing one is resumed from.
 
+    Attributes:
+        step: steps done.
+        seconds: time spent in steps.
+        history: (step, unweighted losses) of the first step and every ``HISTORY_EVERY``, interruptions or not.
+
     Raises:
         UnsupportedCheckpointError: the checkpoint is not a safe, readable file.
         CheckpointMismatchError: the checkpoint is another run's.
@@ -76,8 +100,8 @@ class Trainer(Generic[_Net]):
         self.schedule = schedule
         self.step = 0
         self.seconds = 0.0
-        average = cast("Callable[[float], Callable[..., None]]", get_ema_multi_avg_fn)  # torch leaves it untyped
-        self.averaged = AveragedModel(objective.net, multi_avg_fn=average(schedule.ema_decay))
+        self.history: list[tuple[int, dict[str, float]]] = []
+        self.averaged = AveragedModel(objective.net, multi_avg_fn=_exponential_average(schedule.ema_decay))
         trained = [parameter for parameter in objective.net.parameters() if parameter.requires_grad]
         self._trained = trained
         self._optimizer = torch.optim.Adam(trained, lr=schedule.learning_rate)
@@ -127,10 +151,12 @@ class Trainer(Generic[_Net]):
                 raise ConfigError(
                     f"The training diverged at step {self.step}; lower the learning rate or the largest loss weight."
                 )
+            if self.step == 1 or self.step % HISTORY_EVERY == 0:
+                self.history.append((self.step, losses))
             if on_step is not None:
                 on_step(StepReport(self.step, self.seconds, self.progress, losses))
-            if self._checkpoint is not None and (self.step % every == 0 or self.progress == 1.0):
-                self._save(self._checkpoint)
+            if self.step % every == 0 or self.progress == 1.0:
+                self.save()
 
     def measure(self, num_batches: int = 4) -> StepReport:
         """Losses of the averaged network, the one that is kept, on a batch of its own; the same at every call."""
@@ -157,7 +183,10 @@ class Trainer(Generic[_Net]):
         self.step += 1
         return _floats(losses)
 
-    def _save(self, path: Path) -> None:
+    def save(self) -> None:
+        """Renew the checkpoint now; without one nothing happens."""
+        if self._checkpoint is None:
+            return
         state: dict[str, Any] = {
             "settings": dict(self.objective.identity),
             "step": self.step,
@@ -166,8 +195,9 @@ class Trainer(Generic[_Net]):
             "averaged": self.averaged.state_dict(),
             "optimizer": self._optimizer.state_dict(),
             "generator": self._generator.get_state(),
+            "history": self.history,
         }
-        write_checkpoint(path, state)
+        write_checkpoint(self._checkpoint, state)
 
     def _resume(self, path: Path) -> None:
         state = read_checkpoint(path)
@@ -183,11 +213,24 @@ class Trainer(Generic[_Net]):
             self.averaged.load_state_dict(state["averaged"])
             self._optimizer.load_state_dict(state["optimizer"])
             self._generator.set_state(state["generator"])
+            # Earlier versions kept no history.
+            self.history = [(int(step), dict(losses)) for step, losses in state.get("history", [])]
         except (RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
             raise CheckpointMismatchError(
                 f"{path} does not fit this version's network; remove it to start afresh."
             ) from error
         self.step, self.seconds = state["step"], state["seconds"]
+
+
+def _exponential_average(decay: float) -> Callable[..., None]:
+    """Average with a decay that grows to ``decay``: otherwise a short run's average is mostly its first weights."""
+    average = cast("Callable[[float], Callable[..., None]]", get_ema_multi_avg_fn)  # torch leaves it untyped
+
+    def update(averaged: list[Tensor], current: list[Tensor], num_averaged: Tensor) -> None:
+        num = int(num_averaged)
+        average(min(decay, (1 + num) / (10 + num)))(averaged, current, num_averaged)
+
+    return update
 
 
 def _floats(losses: Mapping[str, Tensor]) -> dict[str, float]:

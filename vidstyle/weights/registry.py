@@ -18,6 +18,8 @@ _SUFFIX = ".safetensors"
 _MAX_NAME, _MAX_TITLE = 64, 100
 _NAME = re.compile(r"\w[\w-]*")  # a dot would make it a file name to --style, a leading hyphen an option
 IDENTITY = "identity"
+#: The AdaIN model that makes a style of any picture.
+ANY_STYLE = _FOLDER / f"any-style{_SUFFIX}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,8 @@ def shipped_styles() -> list[Style]:
     """Every style in the package, sorted by name."""
     styles = []
     for card_path in sorted(_FOLDER.glob("*.toml")):
+        if card_path.stem == ANY_STYLE.stem:  # no style of its own
+            continue
         card = tomllib.loads(card_path.read_text(encoding="utf-8"))
         styles.append(Style(card_path.stem, card["title"], card_path.with_suffix(_SUFFIX)))
     return styles

@@ -9,7 +9,10 @@ import torch
 from network_factory import picture, vgg_tensors
 from torch import Tensor, nn
 
+from vidstyle.compose import load_stylizer
+from vidstyle.config import make_config
 from vidstyle.errors import CheckpointMismatchError, UnsupportedCheckpointError, WeightsNotFoundError
+from vidstyle.media.stills import write_still
 from vidstyle.stylizers.pytorch_adain import is_pytorch_adain, load_pytorch_adain, pytorch_adain_files
 
 NUM_LAYERS_TO_RELU41 = 31
@@ -82,8 +85,8 @@ def test_both_halves_give_what_they_give_there(folder: Path, nets: tuple[nn.Sequ
     torch.testing.assert_close(features, expected, atol=1e-5, rtol=1e-5)
     painted = nets[1](expected)
     assert ((painted > 0) & (painted < 1)).float().mean() > 0.1
-    torch.testing.assert_close(decoder(expected), painted.clamp(0, 1), atol=1e-5, rtol=0)
-    assert decoder(expected).shape == content.shape
+    torch.testing.assert_close(decoder([expected]), painted.clamp(0, 1), atol=1e-5, rtol=0)
+    assert decoder([expected]).shape == content.shape
 
 
 def test_a_model_is_a_folder_or_a_decoder_in_it(folder: Path, tmp_path: Path) -> None:
@@ -134,3 +137,18 @@ def test_half_precision_files_load(folder: Path, nets: tuple[nn.Sequential, nn.S
     torch.save({key: value.half() for key, value in nets[1].state_dict().items()}, tmp_path / "decoder.pth")
     _, decoder = load_pytorch_adain(tmp_path / "decoder.pth", folder / "vgg_normalised.pth")
     assert {value.dtype for value in decoder.parameters()} == {torch.float32}
+
+
+def test_a_render_paints_with_such_a_model(
+    folder: Path, nets: tuple[nn.Sequential, nn.Sequential], tmp_path: Path
+) -> None:
+    style, content = picture(64, 72, seed=5), picture(48, 64)
+    write_still(tmp_path / "style.png", (style[0] * 255).round().byte())
+    stylizer = load_stylizer(make_config(style=str(tmp_path / "style.png"), adain_model=folder))
+    vgg, decoder = nets[0][:31], nets[1]  # to relu4_1
+    seen, wanted = vgg(content), vgg((style * 255).round() / 255)
+    mean, deviation = seen.mean((2, 3), keepdim=True), (seen.var((2, 3), keepdim=True, correction=0) + 1e-5).sqrt()
+    target = wanted.var((2, 3), keepdim=True, correction=0).add(1e-5).sqrt()
+    expected = decoder((seen - mean) / deviation * target + wanted.mean((2, 3), keepdim=True)).clamp(0, 1)
+    assert expected.std() > 0.05  # otherwise the comparison says nothing
+    torch.testing.assert_close(stylizer(content), expected, atol=1e-3, rtol=0)

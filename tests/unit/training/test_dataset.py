@@ -7,6 +7,7 @@ import torch
 from network_factory import photo_folder
 
 from vidstyle.errors import ConfigError, MediaError
+from vidstyle.media.stills import write_still
 from vidstyle.training.dataset import ContentCrops
 
 
@@ -46,6 +47,25 @@ def test_a_large_folder_is_thinned_evenly(photos: Path) -> None:
     everything = ContentCrops(photos, 32).samples(100)
     for found, i in zip(crops.samples(100), (0, 2, 4), strict=True):
         assert torch.equal(found, everything[i])
+
+
+def test_held_out_pictures_are_never_cropped(tmp_path: Path) -> None:
+    for i in range(20):
+        level = torch.full((3, 40, 40), 10 * i, dtype=torch.uint8)
+        write_still(tmp_path / f"{i:02}.png", level)
+    crops = ContentCrops(tmp_path, 32, num_held_out=4)
+    assert (len(crops), crops.num_held_out) == (16, 4)
+    held_out = {int(picture[0, 0, 0]) for picture in crops.samples(9)}
+    assert held_out == {0, 50, 100, 150}
+    seen = {round(float(crop.mean()) * 255) for crop in crops.batch(400, generator(), smooth_share=0.0)}
+    assert seen == {10 * i for i in range(20)} - held_out
+    assert len(crops.samples(2)) == 2
+
+
+def test_a_small_folder_can_spare_none(tmp_path: Path) -> None:
+    crops = ContentCrops(photo_folder(tmp_path, num=15, size=(40, 40)), 32, num_held_out=4)
+    assert (len(crops), crops.num_held_out) == (15, 0)
+    assert len(crops.samples(4)) == 4
 
 
 def test_pictures_are_reduced(photos: Path) -> None:

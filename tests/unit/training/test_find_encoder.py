@@ -5,18 +5,31 @@ from pathlib import Path
 
 import pytest
 import torch
-from network_factory import picture, tiny_encoder, vgg_tensors
+from network_factory import lively_decoder, picture, squeeze_tensors, tiny_encoder, vgg_tensors
 from safetensors.torch import save_file
 
 from vidstyle.errors import CheckpointMismatchError, WeightsNotFoundError
+from vidstyle.stylizers.adain import AdaInNet, save_adain
+from vidstyle.stylizers.checkpoint import StyleCard
+from vidstyle.stylizers.encoder import VggEncoder
+from vidstyle.stylizers.perceptual import SqueezeEncoder
 from vidstyle.training import encoders
-from vidstyle.training.encoders import find_encoder
+from vidstyle.training.encoders import choose_encoder, find_encoder, find_vgg
+from vidstyle.weights import registry
 
 
 @pytest.fixture(autouse=True)
 def torch_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setattr(registry, "ANY_STYLE", tmp_path / "any-style.safetensors")
     return tmp_path / "torch" / "hub" / "checkpoints"
+
+
+@pytest.fixture
+def builtin(tmp_path: Path) -> Path:
+    """An AdaIN model that stands for the one that ships."""
+    save_adain(registry.ANY_STYLE, AdaInNet(tiny_encoder(), lively_decoder((4, 6, 8, 10))), StyleCard("any"))
+    return registry.ANY_STYLE
 
 
 def numbered(num_layers: int = 13) -> dict[str, torch.Tensor]:
@@ -54,7 +67,7 @@ def test_a_file_wins(tmp_path: Path) -> None:
     assert torch.equal(encoder(image, ["conv51"])["conv51"], expected)
 
 
-@pytest.mark.parametrize("name", [None, "vgg19", "vgg16"])
+@pytest.mark.parametrize("name", [None, "auto", "vgg19", "vgg16", "squeezenet"])
 def test_nothing_is_downloaded_without_leave(name: str | None, tmp_path: Path) -> None:
     with pytest.raises(WeightsNotFoundError, match=r"--allow-download.*--encoder"):
         find_encoder(name)
@@ -79,8 +92,43 @@ def test_a_download_with_another_checksum_is_refused(published: Path, torch_cach
     assert not list(torch_cache.iterdir())
 
 
+def test_the_best_at_hand_is_taken_and_said_why(published: Path, builtin: Path) -> None:
+    choice = choose_encoder()
+    assert choice.name == "builtin"
+    assert "builtin, because vgg19 is not on this machine" in choice.reason
+    assert choice.encoder.layer_names[-1] == "conv51"
+    fetched = choose_encoder("auto", allow_download=True)
+    assert (fetched.name, fetched.reason) == ("vgg19", "vgg19, because it may be fetched")
+    again = choose_encoder()
+    assert (again.name, again.reason) == ("vgg19", "vgg19, because its weights are on this machine")
+    assert choose_encoder("builtin").reason == "builtin, as asked"
+
+
+def test_the_builtin_encoder_may_be_missing() -> None:
+    with pytest.raises(WeightsNotFoundError, match=r"lacks the model any-style\.safetensors"):
+        find_encoder("builtin")
+
+
+def test_squeezenet_is_fetched_and_is_no_vgg(
+    tmp_path: Path, torch_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.save(squeeze_tensors(), tmp_path / "part")
+    digest = hashlib.sha256((tmp_path / "part").read_bytes()).hexdigest()[:8]
+    path = (tmp_path / "part").rename(tmp_path / f"squeezenet1_1-{digest}.pth")
+    monkeypatch.setitem(encoders._TORCHVISION, "squeezenet", _Entry(path.as_uri()))
+    assert isinstance(find_encoder("squeezenet", allow_download=True), SqueezeEncoder)
+    assert isinstance(find_encoder("squeezenet"), SqueezeEncoder)
+    with pytest.raises(CheckpointMismatchError, match="squeezenet is not a VGG"):
+        find_vgg("squeezenet")
+
+
+def test_what_needs_a_vgg_gets_one(tmp_path: Path) -> None:
+    save_file(vgg_tensors(), tmp_path / "own.safetensors")
+    assert isinstance(find_vgg(tmp_path / "own.safetensors"), VggEncoder)
+
+
 def test_unknown_names_and_other_networks_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(WeightsNotFoundError, match=r"'vgg11'.*vgg19, vgg16"):
+    with pytest.raises(WeightsNotFoundError, match=r"'vgg11'.*vgg19, vgg16, squeezenet, builtin"):
         find_encoder("vgg11")
     save_file({"fc.weight": torch.zeros(2, 2)}, tmp_path / "other.safetensors")
     with pytest.raises(CheckpointMismatchError, match=r"other\.safetensors"):

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 import torch
-from network_factory import picture, tiny_encoder
+from network_factory import picture, squeeze_encoder, tiny_encoder
 from torch import Tensor
 
 from vidstyle.errors import ConfigError
@@ -120,10 +120,11 @@ def test_nothing_of_an_interruption_is_swallowed() -> None:
 
 
 def test_layers_of_gatys_and_what_stands_in_for_them() -> None:
-    assert perceptual_layers(tiny_encoder().layer_names) == ("conv42", STYLE_LAYERS)
-    assert perceptual_layers(tiny_encoder(last="conv41").layer_names) == ("conv41", STYLE_LAYERS[:4])
-    assert perceptual_layers(tiny_encoder(last="conv31").layer_names) == ("conv31", STYLE_LAYERS[:3])
-    assert perceptual_layers(("fire1", "fire2")) == ("fire2", ("fire1", "fire2"))
+    assert perceptual_layers(tiny_encoder()) == ("conv42", STYLE_LAYERS)
+    assert perceptual_layers(tiny_encoder(last="conv41")) == ("conv41", STYLE_LAYERS[:4])
+    assert perceptual_layers(tiny_encoder(last="conv31")) == ("conv31", STYLE_LAYERS[:3])
+    assert perceptual_layers(tiny_encoder(last="conv21")) == ("conv21", STYLE_LAYERS[:2])
+    assert perceptual_layers(squeeze_encoder()) == ("fire5", ("conv1", "fire3", "fire5", "fire7", "fire9"))
 
 
 @pytest.mark.parametrize("statistics", ["gram", "moments"])

@@ -1,19 +1,23 @@
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
+import media_factory as factory
 import pytest
 import torch
 from click.testing import CliRunner, Result
-from network_factory import photo_folder, picture, vgg_tensors
+from network_factory import photo_folder, picture, squeeze_tensors, vgg_tensors
 from safetensors.torch import save_file
 
 from vidstyle.cli.main import cli
-from vidstyle.errors import VidstyleError
+from vidstyle.errors import ConfigError, VidstyleError
 from vidstyle.media.stills import read_still, write_still
 from vidstyle.stylizers.checkpoint import load_feedforward
 from vidstyle.training.run import train_feedforward
-from vidstyle.training.settings import FeedforwardSettings
+from vidstyle.training.settings import FeedforwardSettings, LossWeights
+from vidstyle.training.trainer import StepReport
 from vidstyle.weights.files import load_tensors
 
 
@@ -22,6 +26,7 @@ def folder(tmp_path: Path) -> Path:
     write_still(tmp_path / "painting.png", (picture(72, 90, seed=9)[0] * 255).byte())
     photo_folder(tmp_path / "photos")
     save_file(vgg_tensors(), tmp_path / "encoder.safetensors")
+    factory.make_clip(tmp_path / "clip.mp4", num_frames=4, size=(96, 80))
     return tmp_path
 
 
@@ -45,7 +50,8 @@ def test_a_style_and_samples_come_out(folder: Path) -> None:
     before = {path.name for path in folder.iterdir()}
     result = run(folder, "--name", "mine", "--title", "My own")
     assert result.exit_code == 0, result.output
-    assert {path.name for path in folder.iterdir()} - before == {"own.safetensors", "own.safetensors.png"}
+    written = {path.name for path in folder.iterdir()} - before
+    assert written == {"own.safetensors", "own.safetensors.png", "own.safetensors.losses.png"}
     assert f"--style {folder / 'own.safetensors'}" in result.output
     card = load_tensors(folder / "own.safetensors")[1]
     assert (card["name"], card["title"], card["source"]) == ("mine", "My own", "painting.png")
@@ -82,6 +88,89 @@ def test_a_stopped_run_is_resumed(folder: Path) -> None:
     assert not (folder / "own.safetensors.checkpoint").exists()
 
 
+def test_the_plan_names_pictures_clips_and_encoder(folder: Path) -> None:
+    photo_folder(folder / "photos" / "more", num=15)
+    torch.save(squeeze_tensors(), folder / "squeeze.pth")
+    result = run(folder, "--clips", str(folder / "clip.mp4"), "--batch-size", "2", "--encoder", f"{folder}/squeeze.pth")
+    assert result.exit_code == 0, result.exception
+    for line in (
+        "painting on 14 pictures, 4 more held out for the samples",
+        f"judged by {folder}/squeeze.pth, as asked",
+        "style at conv1, fire3, fire5, fire7, fire9; content at fire3, fire5",
+    ):
+        assert line in result.output
+    assert re.search(r"real motion: [1-3] pairs of frames from clip\.mp4", result.output)
+
+
+def test_samples_and_losses_are_renewed_while_training(folder: Path) -> None:
+    sheet, plot = (folder / f"own.safetensors{suffix}" for suffix in (".png", ".losses.png"))
+    seen: dict[int, tuple[bytes, bytes] | None] = {}
+
+    def look(report: StepReport) -> None:
+        seen[report.step] = (sheet.read_bytes(), plot.read_bytes()) if sheet.exists() else None
+        if report.step == 9:
+            raise KeyboardInterrupt
+
+    settings = FeedforwardSettings(
+        steps=10, crop_px=64, style_size_px=64, batch_size=1, checkpoint_every=100, sample_every=4, ema_decay=0.5
+    )
+
+    def train() -> None:
+        train_feedforward(
+            folder / "painting.png",
+            folder / "photos",
+            folder / "own.safetensors",
+            settings=settings,
+            encoder=folder / "encoder.safetensors",
+            on_step=look,
+        )
+
+    with pytest.raises(KeyboardInterrupt):
+        train()
+    assert seen[3] is None
+    assert seen[4] == seen[7]
+    four, eight = seen[4], seen[8]
+    assert four is not None
+    assert eight is not None
+    assert all(mine != theirs for mine, theirs in zip(four, eight, strict=True))
+    assert read_still(sheet).data.shape[2] > 3 * 96
+    # They are the run's own, so going on replaces them without being told to.
+    seen.clear()
+    settings = replace(settings, steps=8)
+    train()
+    assert min(seen) == 5  # the checkpoint was written with the first samples
+    assert sheet.read_bytes() != eight[0]
+    assert {path.name for path in folder.glob("own*")} == {"own.safetensors", sheet.name, plot.name}
+
+
+def test_samples_can_be_left_to_the_end(folder: Path) -> None:
+    settings = FeedforwardSettings(steps=3, crop_px=64, style_size_px=64, batch_size=1, sample_every=0)
+    report = train_feedforward(
+        folder / "painting.png",
+        folder / "photos",
+        folder / "own.safetensors",
+        settings=settings,
+        encoder=folder / "encoder.safetensors",
+        on_step=lambda _: None if not list(folder.glob("own*.png")) else pytest.fail("too soon"),
+    )
+    assert report.sheet.is_file()
+    assert report.plot is not None
+    assert report.plot.is_file()
+
+
+def test_weights_and_rate_can_be_set(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[FeedforwardSettings] = []
+
+    def fail(*_: object, settings: FeedforwardSettings, **__: object) -> None:
+        found.append(settings)
+        raise ConfigError("enough")
+
+    monkeypatch.setattr("vidstyle.training.run.train_feedforward", fail)
+    run(folder, "--tv-weight", "0.3", "--learning-rate", "0.01", "--checkpoint-every", "7", "--sample-every", "9")
+    assert found[0].weights == replace(LossWeights(), total_variation=0.3)
+    assert (found[0].learning_rate, found[0].checkpoint_every, found[0].sample_every) == (0.01, 7, 9)
+
+
 @pytest.mark.parametrize(
     ("extra", "message"),
     [
@@ -95,6 +184,9 @@ def test_a_stopped_run_is_resumed(folder: Path) -> None:
         (("--crop", "100"), "multiple of 32"),
         (("--style-size", "1"), "64 to 4096"),
         (("--style-weight", "0"), "style"),
+        (("--clips", "absent.mp4"), "absent.mp4"),
+        (("--clips", "photos", "--batch-size", "2"), "There is no clip in photos"),
+        (("--clips", "clip.mp4"), "batch of 1"),
         (("--device", "gpu"), "device"),
         (("--device", "cuda:99"), "There is no device cuda:99"),
     ],
@@ -114,10 +206,12 @@ def test_bad_input_gets_one_sentence(
 
 
 def test_what_exists_is_kept_unless_told(folder: Path) -> None:
-    for name in ("own.safetensors", "own.safetensors.png"):
+    for name in ("own.safetensors", "own.safetensors.png", "own.safetensors.losses.png"):
         (folder / name).write_text("precious")
         assert "exists already" in str(run(folder).exception)
         assert (folder / name).read_text() == "precious"
+        (folder / name).unlink()
+    (folder / "own.safetensors").write_text("precious")
     assert run(folder, "--overwrite").exit_code == 0
     assert isinstance(load_feedforward(folder / "own.safetensors")(torch.zeros(1, 3, 8, 8)), torch.Tensor)
 

@@ -1,20 +1,25 @@
 from __future__ import annotations
 
+import math
 import pickle
 from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import media_factory as factory
 import pytest
 import torch
-from network_factory import photo_folder, picture, tiny_encoder
+from network_factory import photo_folder, picture, squeeze_encoder, tiny_encoder
 
 from vidstyle.errors import CheckpointMismatchError, ConfigError, UnsupportedCheckpointError
 from vidstyle.stylizers.checkpoint import StyleCard, load_feedforward, save_feedforward
 from vidstyle.stylizers.feedforward import BlurPoolNet
+from vidstyle.stylizers.perceptual import PerceptualEncoder
+from vidstyle.training.clips import ClipPairs, clip_stability_loss
 from vidstyle.training.dataset import ContentCrops
 from vidstyle.training.feedforward import FeedforwardObjective
+from vidstyle.training.motion import moved_view, random_flow, stability_loss
 from vidstyle.training.settings import FeedforwardSettings, LossWeights
 from vidstyle.training.trainer import StepReport, Trainer
 
@@ -155,6 +160,9 @@ def test_diverging_stops_with_a_sentence_and_keeps_the_checkpoint(crops: Content
         {"crop_px": 100},
         {"style_size_px": 8},
         {"checkpoint_every": 0},
+        {"sample_every": -1},
+        {"learning_rate": 0.0},
+        {"learning_rate": float("nan")},
     ],
 )
 def test_settings_out_of_range_are_refused(values: dict[str, Any]) -> None:
@@ -169,8 +177,180 @@ def test_loss_weights_out_of_range_are_refused(values: dict[str, float]) -> None
 
 
 def test_a_shallow_encoder_is_refused(crops: ContentCrops) -> None:
-    with pytest.raises(ConfigError, match="conv41, conv51"):
-        FeedforwardObjective(picture(64, 64)[0], crops, tiny_encoder(last="conv34"), TINY)
+    with pytest.raises(ConfigError, match="conv11, conv21"):
+        FeedforwardObjective(picture(64, 64)[0], crops, tiny_encoder(last="conv22"), TINY)
+
+
+@pytest.mark.parametrize("encoder", [tiny_encoder(last="conv31"), squeeze_encoder()], ids=["conv31", "squeezenet"])
+def test_other_encoders_train_too(encoder: PerceptualEncoder, crops: ContentCrops, tmp_path: Path) -> None:
+    path = tmp_path / "run.checkpoint"
+    objective = FeedforwardObjective(picture(72, 90, seed=9)[0], crops, encoder, TINY)
+    trainer = Trainer(objective, TINY, path)
+    trainer.run()
+    assert all(loss > 0 for loss in trainer.measure(1).losses.values())
+    with pytest.raises(CheckpointMismatchError, match="style_layers"):
+        Trainer(FeedforwardObjective(picture(72, 90, seed=9)[0], crops, tiny_encoder(last="conv41"), TINY), TINY, path)
+
+
+def test_the_learning_rate_warms_up_and_falls_to_a_hundredth(crops: ContentCrops) -> None:
+    settings = replace(TINY, steps=20, warmup_steps=4, batch_size=1, learning_rate=1e-3)
+    trainer = make(crops, settings)
+    rates: list[float] = []
+    trainer.run(lambda _: rates.append(trainer._optimizer.param_groups[0]["lr"]))
+    expected = [
+        1e-3 * min((step + 1) / 4, 1) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / 20))) for step in range(20)
+    ]
+    assert rates == pytest.approx(expected)
+    assert rates[-1] < 0.02 * max(rates)
+
+
+def test_gradients_are_clipped(crops: ContentCrops) -> None:
+    norms = []
+    for clip in (1e-3, 1e6):
+        trainer = make(crops, replace(TINY, steps=1, gradient_clip=clip))
+        trainer.run()
+        gradients = [parameter.grad for parameter in trainer.net.parameters() if parameter.grad is not None]
+        norms.append(float(torch.stack([gradient.square().sum() for gradient in gradients]).sum().sqrt()))
+    assert norms[0] == pytest.approx(1e-3, rel=1e-3)
+    assert norms[1] > 1e-2
+
+
+def test_the_average_follows_by_its_decay(crops: ContentCrops) -> None:
+    """Which is less in the first steps, so that a short run's average is not mostly the weights it began with."""
+    trainer = make(crops, replace(TINY, ema_decay=0.25))
+    expected: list[torch.Tensor] = []
+
+    def follow(report: StepReport) -> None:
+        newest = trainer.net.to_rgb.weight.detach().clone()
+        decay = {1: 0.0, 2: 2 / 11, 3: 3 / 12}.get(report.step, 0.25)
+        expected.append(newest if not expected else decay * expected[-1] + (1 - decay) * newest)
+
+    trainer.run(follow)
+    torch.testing.assert_close(trainer.averaged_net.to_rgb.weight, expected[-1])
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def test_networks_run_in_bfloat16_and_losses_in_float32(device: str, crops: ContentCrops) -> None:
+    if device == "cuda" and not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    trainer = make(crops, replace(TINY, steps=2, device=device))
+    seen = set()
+    inner = next(module for module in trainer.net.modules() if isinstance(module, torch.nn.Conv2d))
+    inner.register_forward_hook(lambda module, inputs, output: seen.add(output.dtype))
+    losses = trainer.objective.losses(trainer.net, torch.Generator().manual_seed(0))
+    assert seen == {torch.bfloat16}
+    assert {loss.dtype for loss in losses.values()} == {torch.float32}
+    trainer.run()
+    assert {parameter.dtype for parameter in trainer.net.parameters()} == {torch.float32}
+
+
+# Real motion ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> ClipPairs:
+    clip = factory.make_clip(tmp_path_factory.mktemp("clip") / "clip.mp4", num_frames=6, size=(96, 80))
+    return ClipPairs([clip], 64)
+
+
+def with_clips(
+    crops: ContentCrops, pairs: ClipPairs, settings: FeedforwardSettings = TINY, checkpoint: Path | None = None
+) -> Trainer[BlurPoolNet]:
+    painting = picture(72, 90, seed=9)[0]
+    return Trainer(FeedforwardObjective(painting, crops, tiny_encoder(), settings, clips=pairs), settings, checkpoint)
+
+
+@pytest.mark.parametrize("batch_size", [2, 5])
+def test_the_temporal_loss_is_the_mean_over_photos_and_pairs(
+    batch_size: int, crops: ContentCrops, pairs: ClipPairs
+) -> None:
+    settings = replace(TINY, batch_size=batch_size)
+    trainer = with_clips(crops, pairs, settings)
+    num_pairs = batch_size // 2
+    num_photos = batch_size - num_pairs
+    found = trainer.objective.losses(trainer.net, torch.Generator().manual_seed(4))["temporal"]
+    generator = torch.Generator().manual_seed(4)
+    photos = crops.batch(num_photos, generator)
+    flow = random_flow(num_photos, 64, 64, generator)
+    moved = moved_view(photos, flow, generator)
+    batch = pairs.batch(num_pairs, generator)
+    with torch.no_grad():
+        net = trainer.net
+        made_up = stability_loss(net(photos), net(moved), flow)
+        real = clip_stability_loss(net(batch.frames), net(batch.previous), batch)
+    expected = (num_photos * made_up + num_pairs * real) / batch_size
+    torch.testing.assert_close(found, expected, rtol=0.05, atol=1e-4)  # the objective's network runs in bfloat16
+
+
+def test_a_run_with_clips_goes_on_exactly_and_with_those_clips_only(
+    crops: ContentCrops, pairs: ClipPairs, tmp_path: Path
+) -> None:
+    whole = with_clips(crops, pairs)
+    whole.run()
+    path = tmp_path / "run.checkpoint"
+    with_clips(crops, pairs, replace(TINY, steps=4), path)  # nothing done, nothing kept
+    assert not path.exists()
+
+    def interrupt(report: StepReport) -> None:
+        if report.step == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        with_clips(crops, pairs, checkpoint=path).run(interrupt)
+    resumed = with_clips(crops, pairs, checkpoint=path)
+    assert resumed.step == 2
+    resumed.run()
+    for mine, theirs in zip(resumed.net.parameters(), whole.net.parameters(), strict=True):
+        assert torch.equal(mine, theirs)
+    assert resumed.history == whole.history
+    other = factory.make_clip(tmp_path / "other.mp4", num_frames=3, size=(96, 80))
+    with pytest.raises(CheckpointMismatchError, match="clips"):
+        with_clips(crops, ClipPairs([other], 64), checkpoint=path)
+
+
+def test_clips_need_half_of_a_batch(crops: ContentCrops, pairs: ClipPairs) -> None:
+    with pytest.raises(ConfigError, match="batch of 1"):
+        with_clips(crops, pairs, replace(TINY, batch_size=1))
+
+
+# History -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_resumed_run_remembers_all_losses(crops: ContentCrops, tmp_path: Path) -> None:
+    settings = replace(TINY, steps=12, batch_size=1, checkpoint_every=4)
+    whole = make(crops, settings)
+    whole.run()
+    assert [step for step, _ in whole.history] == [1, 5, 10]
+    assert set(whole.history[0][1]) == set(asdict(settings.weights))
+
+    def interrupt(report: StepReport) -> None:
+        if report.step == 7:
+            raise KeyboardInterrupt
+
+    path = tmp_path / "run.checkpoint"
+    with pytest.raises(KeyboardInterrupt):
+        make(crops, settings, path).run(interrupt)
+    resumed = make(crops, settings, path)
+    assert [step for step, _ in resumed.history] == [1]
+    resumed.run()
+    assert resumed.history == whole.history
+
+
+def test_a_checkpoint_without_history_is_resumed(crops: ContentCrops, state: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "run.checkpoint"
+    torch.save({key: value for key, value in state.items() if key != "history"}, path)
+    trainer = make(crops, checkpoint=path)
+    assert (trainer.step, trainer.history) == (2, [])
+
+
+@pytest.mark.parametrize("history", [None, "text", {"a": torch.zeros(3)}, [1], [("one", 2)]], ids=str)
+def test_a_history_that_is_none_is_refused(
+    history: object, crops: ContentCrops, state: dict[str, Any], tmp_path: Path
+) -> None:
+    path = tmp_path / "run.checkpoint"
+    torch.save({**state, "history": history}, path)
+    with pytest.raises(CheckpointMismatchError, match=r"run\.checkpoint"):
+        make(crops, checkpoint=path)
 
 
 # Checkpoints ---------------------------------------------------------------------------------------------------------

@@ -1,0 +1,78 @@
+"""What every training command shows while it runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vidstyle.training.settings import Schedule
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+    from vidstyle.training.trainer import StepReport, TrainingPlan
+
+
+class TrainingProgress:
+    """What a run is about to do, then a bar with losses and time left.
+
+    Args:
+        label: what the bar is called.
+        schedule: of the run.
+
+    Attributes:
+        checkpoint: where the run's state is kept; None before ``on_plan``.
+    """
+
+    def __init__(self, label: str, schedule: Schedule) -> None:
+        self.checkpoint: Path | None = None
+        self._label = label
+        self._schedule = schedule
+        self._bar: tqdm[Any] | None = None
+        self._losses: dict[str, float] = {}
+
+    def on_plan(self, plan: TrainingPlan) -> None:
+        """Say what will happen and open the bar."""
+        from tqdm import tqdm
+
+        self.checkpoint = plan.checkpoint
+        for line in plan.lines:
+            click.echo(line)
+        click.echo(f"training on {self._schedule.device}")
+        if plan.step:
+            click.echo(f"resumed at step {plan.step} from {plan.checkpoint}; remove that file to start afresh")
+        self._bar = tqdm(
+            total=self._schedule.steps,
+            initial=plan.step,
+            desc=self._label,
+            unit="step",
+            dynamic_ncols=True,
+            leave=False,
+            # In a log every renewal of the bar is a line of its own.
+            mininterval=0.1 if sys.stderr.isatty() else 10.0,
+        )
+
+    def on_step(self, report: StepReport) -> None:
+        """Move the bar."""
+        if self._bar is None:
+            return
+        # Single steps jump with their crops, so the bar shows a moving average.
+        self._losses = {name: 0.95 * self._losses.get(name, new) + 0.05 * new for name, new in report.losses.items()}
+        # Whichever of steps and minutes ends the run, the bar's time left is right.
+        self._bar.total = max(round(report.step / report.progress), report.step)
+        self._bar.set_postfix_str(listed(self._losses), refresh=False)
+        self._bar.update(report.step - self._bar.n)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+def listed(losses: Mapping[str, float]) -> str:
+    """Losses in one line."""
+    return ", ".join(f"{name.replace('_', ' ')} {value:.3g}" for name, value in losses.items())

@@ -1,0 +1,165 @@
+"""Training an arbitrary-style model: a light encoder distilled from a large one, and a decoder for its features."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vidstyle.errors import ConfigError
+from vidstyle.stylizers.adain import AdaInDecoder, AdaInNet, adain, feature_statistics
+from vidstyle.stylizers.encoder import VggEncoder, imagenet_normalisation
+from vidstyle.training.adain_settings import AdaInSettings
+from vidstyle.training.dataset import ContentCrops
+from vidstyle.training.losses import (
+    CONTENT_LAYERS,
+    STYLE_LAYERS,
+    content_loss,
+    style_loss,
+    style_statistics,
+    total_variation,
+)
+from vidstyle.training.motion import moved_view, random_flow, stability_loss
+from vidstyle.training.style_crops import StyleCrops
+
+#: Convolutions of the student: a stage of VGG-19 has up to four, which is what makes it slow.
+STUDENT_LAYERS = ("conv11", "conv21", "conv31", "conv32", "conv41", "conv42", "conv51")
+#: Stages the decoder gets back through; styles are exchanged at each.
+_NUM_STAGES = 4
+_STRETCH = 8.0
+
+
+def student_encoder(teacher: VggEncoder) -> VggEncoder:
+    """A light encoder with the teacher's widths at its first layer of each stage, so that it can learn its features.
+
+    It pools by averaging: what max pooling picks depends on the pixel grid, and shows as a pattern locked to it.
+    """
+    convolutions, channels = {}, 3
+    for name in STUDENT_LAYERS:
+        width = teacher.num_channels(f"{name[:5]}1")
+        weight = 0.3 * nn.init.kaiming_normal_(torch.empty(width, channels, 3, 3))
+        # Above zero, so that no unit starts out silent: one that is never fires again where its teacher's does.
+        convolutions[name], channels = (weight, torch.ones(width)), width
+    # Neighbouring pixels differ little, and the teacher's finest features are their differences: with stretched pixels
+    # the weights that find them are of ordinary size.
+    convolutions[STUDENT_LAYERS[0]][0].div_(_STRETCH)
+    color_weight, color_bias = imagenet_normalisation()
+    color = color_weight * _STRETCH, color_bias * _STRETCH
+    student = VggEncoder(convolutions, color, pooling="average")
+    student.layers.requires_grad_(True)
+    return student
+
+
+class AdaInObjective:
+    """Paint content crops in the style of any crop: an ``Objective``.
+
+    The student learns the teacher's features at the first layer of each stage, every channel brought to unit deviation,
+    and nothing else, so that it can stand in for the teacher in perceptual losses; the decoder learns content, style,
+    steadiness and smoothness as the teacher judges them.
+
+    Args:
+        crops: content pictures.
+        styles: style pictures.
+        teacher: perceptual encoder with conv11 to conv51; moved to the device.
+        settings: what to do.
+
+    Raises:
+        ConfigError: the teacher is not deep enough.
+    """
+
+    def __init__(self, crops: ContentCrops, styles: StyleCrops, teacher: VggEncoder, settings: AdaInSettings) -> None:
+        missing = {*STYLE_LAYERS, *CONTENT_LAYERS} - set(teacher.layer_names)
+        if missing:
+            raise ConfigError(f"the encoder lacks layers {', '.join(sorted(missing))}; use one that reaches conv51.")
+        device = torch.device(settings.device)
+        with torch.random.fork_rng(devices=[]):  # the caller's seed is the caller's
+            torch.manual_seed(settings.seed)
+            student = student_encoder(teacher)
+            decoder = AdaInDecoder(tuple(student.num_channels(layer) for layer in STYLE_LAYERS[:_NUM_STAGES]))
+            net = AdaInNet(student, decoder)
+        self.net: AdaInNet = net.to(device).to(memory_format=torch.channels_last)
+        self.weights: Mapping[str, float] = asdict(settings.weights)
+        self.identity: Mapping[str, Any] = {
+            "batch_size": settings.batch_size,
+            "crop_px": settings.crop_px,
+            "style_size_px": settings.style_size_px,
+            "seed": settings.seed,
+            "weights": asdict(settings.weights),
+            "num_styles": len(styles),
+            "encoder": hashlib.sha256(next(teacher.layers.parameters()).float().numpy().tobytes()).hexdigest(),
+        }
+        self._settings = settings
+        self._device = device
+        self._crops = crops
+        self._styles = styles
+        self._teacher = teacher.to(device).to(memory_format=torch.channels_last)
+        self._deviations = self._teacher_deviations(torch.Generator().manual_seed(settings.seed))
+
+    def _teacher_deviations(self, generator: torch.Generator) -> dict[str, Tensor]:
+        """The spread of each channel of the teacher, (1, C, 1, 1) by layer: raw features reach far beyond 1."""
+        shown = torch.cat([self._crops.batch(8, generator), self._styles.batch(8, generator)]).to(self._device)
+        with torch.no_grad():
+            features = self._teacher(shown, STYLE_LAYERS)
+        deviations = {layer: value.std((0, 2, 3), keepdim=True) for layer, value in features.items()}
+        return {layer: value.clamp_min(0.05 * float(value.mean())) for layer, value in deviations.items()}
+
+    def losses(self, net: nn.Module, generator: torch.Generator) -> dict[str, Tensor]:
+        """Paint fresh crops and a moved view of each in a fresh style each, and judge them."""
+        settings, num = self._settings, self._settings.batch_size
+        model = cast("AdaInNet", getattr(net, "module", net))  # the averaged network comes wrapped
+        content = self._crops.batch(num, generator).to(self._device)
+        flow = random_flow(num, settings.crop_px, settings.crop_px, generator).to(self._device)
+        moved = moved_view(content, flow, generator)
+        style = self._styles.batch(num, generator).to(self._device)
+        shown = torch.cat([content, moved, style]).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(self._device.type, torch.bfloat16):
+            with torch.no_grad():
+                taught = self._teacher(shown[::2], STYLE_LAYERS)
+                wanted = self._teacher(style, STYLE_LAYERS)
+                target = self._teacher(content, CONTENT_LAYERS)
+            learnt = model.encoder(shown, STYLE_LAYERS)
+            # Detached: the student is to see what the teacher sees, not what would suit the decoder.
+            mixed = []
+            for layer in model.layers:
+                features = learnt[layer].detach()
+                views, own = features[: 2 * num], features[2 * num :]
+                mean, deviation = (value.repeat(2, 1, 1, 1) for value in feature_statistics(own))
+                mixed.append(adain(views, mean, deviation))
+            painted, painted_moved = model.decoder(mixed).chunk(2)
+            halved = F.avg_pool2d(painted, 2)
+            found = self._teacher(painted, STYLE_LAYERS)
+            found_halved = self._teacher(halved, STYLE_LAYERS)
+        painted, painted_moved = painted.float(), painted_moved.float()
+        return {
+            "content": content_loss(found, target),
+            "style": 0.5 * (_robust_style_loss(found, wanted) + _robust_style_loss(found_halved, wanted)),
+            "temporal": stability_loss(painted, painted_moved, flow),
+            "total_variation": total_variation(painted),
+            "distillation": self._distillation(learnt, taught),
+        }
+
+    def _distillation(self, learnt: Mapping[str, Tensor], taught: Mapping[str, Tensor]) -> Tensor:
+        """Mean squared error in units of the teacher's channel deviation, mean over layers."""
+        errors = [
+            F.mse_loss(learnt[layer][::2].float(), value.float() / self._deviations[layer])
+            for layer, value in taught.items()
+        ]
+        return torch.stack(errors).mean()
+
+
+def _robust_style_loss(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> Tensor:
+    """Mean over pictures of log(1 + style loss).
+
+    The loss is in units of the style's deviation, so that a nearly flat crop of a painting would outweigh all others.
+    """
+    losses = []
+    for index in range(next(iter(found.values())).shape[0]):
+        one = slice(index, index + 1)
+        target = {layer: style_statistics(value[one]) for layer, value in wanted.items()}
+        losses.append(style_loss({layer: value[one] for layer, value in found.items()}, target))
+    return torch.stack(losses).log1p().mean()
