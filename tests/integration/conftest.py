@@ -97,8 +97,6 @@ def adain_model(style_dir: Path) -> Path:
             if isinstance(convolution, nn.Conv2d):
                 nn.init.kaiming_normal_(convolution.weight)
                 nn.init.zeros_(convolution.bias)
-    decoder.to_rgb.weight.data *= 0.1
-    decoder.to_rgb.bias.data.fill_(0.5)
     save_adain(path, AdaInNet(encoder_from_tensors(tensors, "test"), decoder), StyleCard("adain"))
     return path
 

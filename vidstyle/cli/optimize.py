@@ -79,7 +79,7 @@ _NONE = "none"
     help="Long side of the style picture; larger gives larger strokes.",
 )
 @click.option("--seed", type=int, default=_DEFAULTS.seed, help="Of the noise.")
-@click.option("--encoder", help="vgg19, vgg16 or a VGG weight file: what judges the picture.")
+@click.option("--encoder", help="vgg19, vgg16, squeezenet, builtin or a weight file: what judges the picture.")
 @click.option("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps.")
 @click.option("--allow-download", is_flag=True, help="Fetch the encoder's weights if they are not on this machine.")
 @click.option("--overwrite", "-y", is_flag=True, help="Replace an existing output.")
