@@ -195,7 +195,7 @@ RECIPES = [
 #: Styles whose networks are trained once more without temporal loss, to measure what it is good for.
 WITHOUT_TEMPORAL_LOSS = ("stained-glass", "great-wave")
 
-ANY_STYLE_SETTINGS = AdaInSettings(steps=2000)
+ANY_STYLE_SETTINGS = AdaInSettings(steps=4000)
 ANY_STYLE_TITLE = "Any picture as style, by adaptive instance normalisation"
 
 
