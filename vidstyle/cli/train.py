@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 
 from vidstyle.cli.train_adain import adain
 from vidstyle.cli.train_flow import flow
-from vidstyle.cli.training_progress import TrainingProgress, listed
+from vidstyle.cli.training_progress import say_result, shown
 from vidstyle.training.settings import FeedforwardSettings, LossWeights
 
 _DEFAULTS = FeedforwardSettings()
@@ -134,8 +133,7 @@ def feedforward(
     )
     if threads is not None:
         torch.set_num_threads(threads)
-    progress = TrainingProgress(output.stem, settings)
-    try:
+    with shown(output.stem, settings) as progress:
         result = train_feedforward(
             style,
             content,
@@ -151,17 +149,7 @@ def feedforward(
             on_plan=progress.on_plan,
             on_step=progress.on_step,
         )
-    except KeyboardInterrupt:
-        progress.close()
-        if progress.checkpoint is None or not progress.checkpoint.is_file():
-            raise
-        click.echo(f"vidstyle: interrupted; the same command goes on from {progress.checkpoint}.", err=True)
-        sys.exit(130)
-    finally:
-        progress.close()
 
-    final = result.final
-    click.echo(f"wrote {result.style} ({result.style.stat().st_size / 1e6:.1f} MB)")
-    click.echo(f"  {final.step} steps in {final.seconds / 60:.1f} min; losses of the result: {listed(final.losses)}")
+    say_result(result.style, result.final)
     click.echo(f"  samples: {result.sheet}; losses: {result.plot}")
     click.echo(f"  use it: vidstyle stylize INPUT OUTPUT --style {result.style}")

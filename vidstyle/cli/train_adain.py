@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 
-from vidstyle.cli.training_progress import TrainingProgress, listed
+from vidstyle.cli.training_progress import say_result, shown
 from vidstyle.training.adain_settings import AdaInLossWeights, AdaInSettings
 
 _DEFAULTS = AdaInSettings()
@@ -81,8 +80,7 @@ def adain(
     )
     if threads is not None:
         torch.set_num_threads(threads)
-    progress = TrainingProgress(output.stem, settings)
-    try:
+    with shown(output.stem, settings) as progress:
         result = train_adain(
             content,
             styles,
@@ -97,17 +95,7 @@ def adain(
             on_plan=progress.on_plan,
             on_step=progress.on_step,
         )
-    except KeyboardInterrupt:
-        progress.close()
-        if progress.checkpoint is None or not progress.checkpoint.is_file():
-            raise
-        click.echo(f"vidstyle: interrupted; the same command goes on from {progress.checkpoint}.", err=True)
-        sys.exit(130)
-    finally:
-        progress.close()
 
-    final = result.final
-    click.echo(f"wrote {result.style} ({result.style.stat().st_size / 1e6:.1f} MB)")
-    click.echo(f"  {final.step} steps in {final.seconds / 60:.1f} min; losses of the result: {listed(final.losses)}")
+    say_result(result.style, result.final)
     click.echo(f"  samples: {result.sheet}")
     click.echo(f"  use it: vidstyle stylize INPUT OUTPUT --style PICTURE --adain-model {result.style}")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,6 +72,28 @@ class TrainingProgress:
         """Take the bar away."""
         if self._bar is not None:
             self._bar.close()
+
+
+@contextmanager
+def shown(label: str, schedule: Schedule) -> Iterator[TrainingProgress]:
+    """Show a run while it lasts; Ctrl-C says how to go on, if there is something to go on from, and exits with 130."""
+    progress = TrainingProgress(label, schedule)
+    try:
+        yield progress
+    except KeyboardInterrupt:
+        progress.close()
+        if progress.checkpoint is None or not progress.checkpoint.is_file():
+            raise
+        click.echo(f"vidstyle: interrupted; the same command goes on from {progress.checkpoint}.", err=True)
+        sys.exit(130)
+    finally:
+        progress.close()
+
+
+def say_result(path: Path, final: StepReport) -> None:
+    """What was written, and where the run ended."""
+    click.echo(f"wrote {path} ({path.stat().st_size / 1e6:.1f} MB)")
+    click.echo(f"  {final.step} steps in {final.seconds / 60:.1f} min; losses of the result: {listed(final.losses)}")
 
 
 def listed(losses: Mapping[str, float]) -> str:
