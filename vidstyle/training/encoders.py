@@ -71,13 +71,8 @@ def choose_encoder(encoder: str | Path | None = None, allow_download: bool = Fal
     return EncoderChoice(_published(name, allow_download), name, f"{name}, as asked")
 
 
-def find_encoder(encoder: str | Path | None = None, allow_download: bool = False) -> PerceptualEncoder:
-    """The encoder of ``choose_encoder``, with the same arguments and errors."""
-    return choose_encoder(encoder, allow_download).encoder
-
-
 def find_vgg(encoder: str | Path | None = None, allow_download: bool = False) -> VggEncoder:
-    """As ``find_encoder``, for what needs a VGG: to be learnt from layer by layer.
+    """The encoder of ``choose_encoder``, for what needs a VGG: to be learnt from layer by layer.
 
     Raises:
         CheckpointMismatchError: it is another network, besides what ``choose_encoder`` raises.

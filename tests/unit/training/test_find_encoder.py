@@ -14,7 +14,7 @@ from vidstyle.stylizers.checkpoint import StyleCard
 from vidstyle.stylizers.encoder import VggEncoder
 from vidstyle.stylizers.perceptual import SqueezeEncoder
 from vidstyle.training import encoders
-from vidstyle.training.encoders import choose_encoder, find_encoder, find_vgg
+from vidstyle.training.encoders import choose_encoder, find_vgg
 from vidstyle.weights import registry
 
 
@@ -61,7 +61,7 @@ def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_file_wins(tmp_path: Path) -> None:
     save_file(vgg_tensors(), tmp_path / "own.safetensors")
-    encoder = find_encoder(tmp_path / "own.safetensors")
+    encoder = choose_encoder(tmp_path / "own.safetensors").encoder
     image = picture(40, 48)
     expected = tiny_encoder()(image, ["conv51"])["conv51"]
     assert torch.equal(encoder(image, ["conv51"])["conv51"], expected)
@@ -70,25 +70,25 @@ def test_a_file_wins(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", [None, "auto", "vgg19", "vgg16", "squeezenet"])
 def test_nothing_is_downloaded_without_leave(name: str | None, tmp_path: Path) -> None:
     with pytest.raises(WeightsNotFoundError, match=r"--allow-download.*--encoder"):
-        find_encoder(name)
+        choose_encoder(name)
     assert not list(tmp_path.iterdir())
 
 
 def test_a_download_is_cached_and_checked(published: Path, torch_cache: Path) -> None:
-    encoder = find_encoder(allow_download=True)
+    encoder = choose_encoder(allow_download=True).encoder
     assert encoder.layer_names[-1] == "conv51"
     assert [file.name for file in torch_cache.iterdir()] == [published.name]
     published.unlink()
-    assert find_encoder("vgg19").layer_names == encoder.layer_names
+    assert choose_encoder("vgg19").encoder.layer_names == encoder.layer_names
     (torch_cache / published.name).write_bytes(b"half a download")
     with pytest.raises(WeightsNotFoundError, match="--allow-download"):
-        find_encoder("vgg19")
+        choose_encoder("vgg19")
 
 
 def test_a_download_with_another_checksum_is_refused(published: Path, torch_cache: Path) -> None:
     published.write_bytes(published.read_bytes() + b"!")
     with pytest.raises(WeightsNotFoundError, match="could not be downloaded"):
-        find_encoder(allow_download=True)
+        choose_encoder(allow_download=True)
     assert not list(torch_cache.iterdir())
 
 
@@ -106,7 +106,7 @@ def test_the_best_at_hand_is_taken_and_said_why(published: Path, builtin: Path) 
 
 def test_the_builtin_encoder_may_be_missing() -> None:
     with pytest.raises(WeightsNotFoundError, match=r"lacks the model any-style\.safetensors"):
-        find_encoder("builtin")
+        choose_encoder("builtin")
 
 
 def test_squeezenet_is_fetched_and_is_no_vgg(
@@ -116,8 +116,8 @@ def test_squeezenet_is_fetched_and_is_no_vgg(
     digest = hashlib.sha256((tmp_path / "part").read_bytes()).hexdigest()[:8]
     path = (tmp_path / "part").rename(tmp_path / f"squeezenet1_1-{digest}.pth")
     monkeypatch.setitem(encoders._TORCHVISION, "squeezenet", _Entry(path.as_uri()))
-    assert isinstance(find_encoder("squeezenet", allow_download=True), SqueezeEncoder)
-    assert isinstance(find_encoder("squeezenet"), SqueezeEncoder)
+    assert isinstance(choose_encoder("squeezenet", allow_download=True).encoder, SqueezeEncoder)
+    assert isinstance(choose_encoder("squeezenet").encoder, SqueezeEncoder)
     with pytest.raises(CheckpointMismatchError, match="squeezenet is not a VGG"):
         find_vgg("squeezenet")
 
@@ -129,7 +129,7 @@ def test_what_needs_a_vgg_gets_one(tmp_path: Path) -> None:
 
 def test_unknown_names_and_other_networks_are_refused(tmp_path: Path) -> None:
     with pytest.raises(WeightsNotFoundError, match=r"'vgg11'.*vgg19, vgg16, squeezenet, builtin"):
-        find_encoder("vgg11")
+        choose_encoder("vgg11")
     save_file({"fc.weight": torch.zeros(2, 2)}, tmp_path / "other.safetensors")
     with pytest.raises(CheckpointMismatchError, match=r"other\.safetensors"):
-        find_encoder(tmp_path / "other.safetensors")
+        choose_encoder(tmp_path / "other.safetensors")
