@@ -62,6 +62,13 @@ PUBLIC_DOMAIN = "public domain"
 OWN = "made by this project's own program, CC0"
 
 
+FIRST = FeedforwardSettings(weights=LossWeights(lattice=0.0))
+#: A style that goes on from a trained one shows its own strokes in about half of the steps.
+WARM = FeedforwardSettings(steps=1200, weights=LossWeights(temporal=15.0, lattice=0.0))
+#: Takes away the pattern that the stages before leave on gradients.
+FINISH = FeedforwardSettings(steps=240, learning_rate=8e-4, weights=LossWeights(temporal=20.0))
+
+
 @dataclass(frozen=True)
 class Recipe:
     """One shipped style.
@@ -75,12 +82,9 @@ class Recipe:
     picture: str
     source: str
     licence: str
-    stages: tuple[FeedforwardSettings, ...] = (FeedforwardSettings(),)
+    stages: tuple[FeedforwardSettings, ...] = (FIRST, FINISH)
     starts_from: str | None = None
 
-
-#: A style that goes on from a trained one shows its own strokes in about half of the steps.
-WARM = (FeedforwardSettings(steps=1200, weights=LossWeights(temporal=15.0)),)
 
 RECIPES = [
     Recipe(
@@ -89,8 +93,11 @@ RECIPES = [
         "starry_night.jpg",
         "Vincent van Gogh, The Starry Night, 1889",
         PUBLIC_DOMAIN,
-        # The second stage takes away the lattice that the first left on flat skies.
-        (FeedforwardSettings(), FeedforwardSettings(steps=450, learning_rate=8e-4, weights=LossWeights(temporal=40.0))),
+        (
+            FIRST,
+            FeedforwardSettings(steps=450, learning_rate=8e-4, weights=LossWeights(temporal=40.0, lattice=0.0)),
+            FINISH,
+        ),
     ),
     Recipe(
         "mosaic",
@@ -105,7 +112,7 @@ RECIPES = [
         "oil_strokes",
         "oil_strokes, painted by vidstyle.evaluation.painted",
         OWN,
-        (FeedforwardSettings(steps=1500, weights=LossWeights(temporal=15.0)),),
+        (replace(WARM, steps=1500), FINISH),
         starts_from="starry-night",
     ),
     Recipe(
@@ -114,7 +121,7 @@ RECIPES = [
         "great_wave.jpg",
         "Katsushika Hokusai, The Great Wave off Kanagawa, about 1831",
         PUBLIC_DOMAIN,
-        WARM,
+        (WARM, FINISH),
         starts_from="starry-night",
     ),
     Recipe(
@@ -123,7 +130,7 @@ RECIPES = [
         "stained_glass",
         "stained_glass, painted by vidstyle.evaluation.painted",
         OWN,
-        WARM,
+        (WARM, FINISH),
         starts_from="starry-night",
     ),
     Recipe(
@@ -132,7 +139,7 @@ RECIPES = [
         "the_scream.jpg",
         "Edvard Munch, The Scream, 1893",
         PUBLIC_DOMAIN,
-        WARM,
+        (WARM, FINISH),
         starts_from="starry-night",
     ),
     Recipe(
@@ -141,7 +148,7 @@ RECIPES = [
         "ink_hatching",
         "ink_hatching, painted by vidstyle.evaluation.painted",
         OWN,
-        WARM,
+        (WARM, FINISH),
         starts_from="starry-night",
     ),
     Recipe(
@@ -150,7 +157,7 @@ RECIPES = [
         "composition_vii.jpg",
         "Wassily Kandinsky, Composition VII, 1913",
         PUBLIC_DOMAIN,
-        WARM,
+        (WARM, FINISH),
         starts_from="starry-night",
     ),
     Recipe(
@@ -159,7 +166,7 @@ RECIPES = [
         "watercolour",
         "watercolour, painted by vidstyle.evaluation.painted",
         OWN,
-        WARM,
+        (WARM, FINISH),
         starts_from="starry-night",
     ),
     Recipe(
@@ -168,7 +175,7 @@ RECIPES = [
         "udnie.jpg",
         "Francis Picabia, Udnie (Young American Girl, The Dance), 1913",
         PUBLIC_DOMAIN,
-        WARM,
+        (WARM, FINISH),
         starts_from="starry-night",
     ),
     Recipe(
@@ -177,7 +184,7 @@ RECIPES = [
         "pointillism",
         "pointillism, painted by vidstyle.evaluation.painted",
         OWN,
-        WARM,
+        (WARM, FINISH),
         starts_from="starry-night",
     ),
     Recipe(
@@ -186,7 +193,7 @@ RECIPES = [
         "water_lilies.jpg",
         "Claude Monet, Water Lilies, 1916-1919",
         PUBLIC_DOMAIN,
-        WARM,
+        (WARM, FINISH),
         starts_from="starry-night",
     ),
 ]
@@ -227,9 +234,10 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def without_temporal_loss(recipe: Recipe) -> Recipe:
-    """The same recipe with nothing that asks for steadiness."""
-    stages = tuple(replace(stage, weights=replace(stage.weights, temporal=0.0)) for stage in recipe.stages)
-    return replace(recipe, name=f"{recipe.name}-without-temporal-loss", stages=stages)
+    """The first stage of the recipe with nothing that asks for steadiness."""
+    first = recipe.stages[0]
+    bare = replace(first, weights=replace(first.weights, temporal=0.0, lattice=0.0))
+    return replace(recipe, name=f"{recipe.name}-without-temporal-loss", stages=(bare,))
 
 
 def build(recipe: Recipe, data: Path, checkpoint_dir: Path, folder: Path = WEIGHTS) -> None:

@@ -52,6 +52,12 @@ train.add_command(flow)
     "--tv-weight", type=_WEIGHT, default=_DEFAULTS.weights.total_variation, help="Total variation; more is smoother."
 )
 @click.option(
+    "--lattice-weight",
+    type=_WEIGHT,
+    default=_DEFAULTS.weights.lattice,
+    help="How much it counts that no pattern stands still on flat areas.",
+)
+@click.option(
     "--learning-rate",
     type=click.FloatRange(min=0, min_open=True),
     default=_DEFAULTS.learning_rate,
@@ -93,6 +99,7 @@ def feedforward(
     content_weight: float,
     temporal_weight: float,
     tv_weight: float,
+    lattice_weight: float,
     learning_rate: float,
     crop: int,
     batch_size: int,
@@ -128,7 +135,11 @@ def feedforward(
         seed=seed,
         device=str(choose_compute(make_config(device=device).device).device),
         weights=LossWeights(
-            content=content_weight, style=style_weight, total_variation=tv_weight, temporal=temporal_weight
+            content=content_weight,
+            style=style_weight,
+            total_variation=tv_weight,
+            temporal=temporal_weight,
+            lattice=lattice_weight,
         ),
     )
     if threads is not None:

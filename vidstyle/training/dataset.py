@@ -20,7 +20,7 @@ _MIN_TO_HOLD_OUT = 16
 class ContentCrops:
     """Endless random crops; the same generator state gives the same crops.
 
-    Some crops are smooth gradients with a breath of noise: skies and walls, where a network shows its lattice first.
+    Some crops are smooth: skies and walls, where a network shows its lattice first.
 
     Args:
         folder: searched recursively for pictures.
@@ -66,10 +66,17 @@ class ContentCrops:
         """(num, 3, crop, crop) float32 RGB in [0, 1]."""
         return torch.stack(
             [
-                self._smooth(generator) if _uniform(generator) < smooth_share else self._crop(generator)
+                self.smooth(generator) if _uniform(generator) < smooth_share else self._crop(generator)
                 for _ in range(num)
             ]
         )
+
+    def smooth(self, generator: torch.Generator) -> Tensor:
+        """A flat or gently shaded picture with noise of 1/255: (3, crop, crop) float32 RGB in [0, 1]."""
+        spread = max(0.0, _uniform(generator) - 0.3)  # a third is flat
+        corners = torch.rand(1, 3, 1, 1, generator=generator) + spread * torch.randn(1, 3, 2, 2, generator=generator)
+        gradient = F.interpolate(corners, size=(self._crop_px, self._crop_px), mode="bilinear", align_corners=True)[0]
+        return (gradient + torch.randn(gradient.shape, generator=generator) / 255).clamp(0.0, 1.0)
 
     def _crop(self, generator: torch.Generator) -> Tensor:
         picture = self._pictures[_integer(0, len(self._pictures), generator)]
@@ -79,11 +86,6 @@ class ContentCrops:
         crop = picture[:, top : top + side, left : left + side].float()[None] / 255
         crop = F.interpolate(crop, size=(self._crop_px, self._crop_px), mode="bilinear", antialias=True)[0]
         return crop.flip(-1) if _uniform(generator) < 0.5 else crop
-
-    def _smooth(self, generator: torch.Generator) -> Tensor:
-        corners = torch.rand(1, 3, 1, 1, generator=generator) + 0.2 * torch.randn(1, 3, 2, 2, generator=generator)
-        gradient = F.interpolate(corners, size=(self._crop_px, self._crop_px), mode="bilinear", align_corners=True)[0]
-        return (gradient + torch.randn(gradient.shape, generator=generator) * 0.004).clamp(0.0, 1.0)
 
 
 def _spread(items: list[_Item], num: int) -> list[_Item]:

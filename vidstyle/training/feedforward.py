@@ -20,6 +20,7 @@ from vidstyle.training.losses import (
     STYLE_LAYERS,
     StyleStatistics,
     content_loss,
+    lattice_loss,
     style_loss,
     style_statistics,
     total_variation,
@@ -128,10 +129,13 @@ class FeedforwardObjective:
         if pairs is not None:
             real = clip_stability_loss(painted[num_photos:], painted_other[num_photos:], pairs)
             temporal = (num_photos * temporal + num_pairs * real) / settings.batch_size
+        # In full precision: what it looks for is smaller than a step of bfloat16.
+        smooth = net(self._crops.smooth(generator)[None].to(self._device))
         return {
             "content": content_loss(features, target),
             # Half of the style is asked of the half-size output: strokes twice as large, which survive at 720p.
             "style": 0.5 * (style_loss(features, self._style) + style_loss(features_halved, self._style)),
             "temporal": temporal,
             "total_variation": total_variation(painted),
+            "lattice": lattice_loss(smooth, BlurPoolNet.multiple_of),
         }

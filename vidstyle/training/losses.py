@@ -92,3 +92,27 @@ def content_loss(features: Mapping[str, Tensor], content: Mapping[str, Tensor]) 
 def total_variation(image: Tensor) -> Tensor:
     """Mean absolute difference of neighbouring pixels of (N, C, H, W), horizontally plus vertically; a scalar."""
     return (image[..., 1:] - image[..., :-1]).abs().mean() + (image[..., 1:, :] - image[..., :-1, :]).abs().mean()
+
+
+def lattice_loss(image: Tensor, stride_px: int, region_px: int = 32) -> Tensor:
+    """How much of (N, C, H, W) repeats with the network's stride and stands still on the screen; a scalar.
+
+    The brightness's second differences, in which ramps vanish, are averaged over the tiles of each region, phase by
+    phase: what is tied to the pixel grid adds up there, everything else cancels. The loss is the deviation over the
+    phases, mean over regions and both directions. For outputs of smooth pictures, which have nothing of that period.
+
+    Args:
+        image: at least ``region_px`` plus 32 on each side; 16 pixels at the border do not count.
+        stride_px: sides are multiples of it.
+        region_px: side of a region; regions overlap by half.
+    """
+    brightness = image.mean(1, keepdim=True)
+    kernel = torch.tensor([-0.5, 1.0, -0.5], device=image.device)
+    deviations = []
+    for shape in ((1, 1, 1, 3), (1, 1, 3, 1)):
+        curvature = F.conv2d(brightness, kernel.view(shape), padding=(shape[2] // 2, shape[3] // 2))
+        phases = F.pixel_unshuffle(curvature[..., 16:-16, 16:-16], stride_px)
+        means = F.avg_pool2d(phases, region_px // stride_px, stride=region_px // stride_px // 2)
+        # The root has no slope at zero.
+        deviations.append((means.var(1, unbiased=False) + 1e-8).sqrt().mean())
+    return torch.stack(deviations).sum()

@@ -10,15 +10,16 @@ from vidstyle.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class LossWeights:
-    """How much each loss counts."""
+    """How much each loss counts; see ``vidstyle.training.losses`` and ``vidstyle.training.motion``."""
 
     content: float = 1.0
     style: float = 5.0
     total_variation: float = 0.05
     temporal: float = 12.0
+    lattice: float = 60.0
 
     def __post_init__(self) -> None:
-        if min(self.content, self.style, self.total_variation, self.temporal) < 0 or self.style == 0:
+        if min(self.content, self.style, self.total_variation, self.temporal, self.lattice) < 0 or self.style == 0:
             raise ConfigError(
                 "Loss weights cannot be below zero, and the style's must be above; raise the one that is."
             )

@@ -9,6 +9,7 @@ from vidstyle.training.losses import (
     STYLE_LAYERS,
     StyleStatistics,
     content_loss,
+    lattice_loss,
     style_loss,
     style_statistics,
     total_variation,
@@ -92,3 +93,37 @@ def test_total_variation_of_a_ramp() -> None:
     assert total_variation(ramp).item() == 1
     assert total_variation(ramp.transpose(2, 3)).item() == 1
     assert total_variation(torch.ones(1, 3, 4, 5)).item() == 0
+
+
+def ramp(size: int = 128) -> torch.Tensor:
+    y, x = torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")
+    return (0.2 + 0.003 * x + 0.002 * y).expand(1, 3, -1, -1).clone()
+
+
+def wave(period_px: float, size: int = 128) -> torch.Tensor:
+    return torch.cos(2 * torch.pi * torch.arange(size) / period_px).expand(1, 3, size, size)
+
+
+def test_a_ramp_and_noise_have_no_lattice() -> None:
+    floor = lattice_loss(ramp(), 4)
+    assert floor.item() == pytest.approx(2e-4, rel=0.01)  # what keeps the root from zero, in two directions
+    noisy = ramp() + torch.randn(1, 3, 128, 128, generator=torch.Generator().manual_seed(0)) / 255
+    assert lattice_loss(noisy, 4) < 5 * floor
+
+
+@pytest.mark.parametrize("period_px", [2, 4])
+def test_what_repeats_with_the_stride_counts_by_its_amplitude(period_px: int) -> None:
+    found = [lattice_loss(ramp() + amplitude * wave(period_px), 4).item() for amplitude in (0.005, 0.01)]
+    assert found[1] == pytest.approx(2 * found[0], rel=0.05)
+    assert found[0] > 10 * lattice_loss(ramp(), 4).item()
+
+
+def test_what_does_not_repeat_with_the_stride_hardly_counts() -> None:
+    assert lattice_loss(ramp() + 0.01 * wave(4.7), 4) < 0.2 * lattice_loss(ramp() + 0.01 * wave(4), 4)
+
+
+def test_the_slope_of_the_lattice_loss_is_finite_where_there_is_none() -> None:
+    picture = torch.full((1, 3, 64, 64), 0.5, requires_grad=True)
+    lattice_loss(picture, 4).backward()
+    assert picture.grad is not None
+    assert picture.grad.isfinite().all()
