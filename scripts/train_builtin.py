@@ -27,12 +27,12 @@ from tqdm import tqdm
 from vidstyle.errors import VidstyleError
 from vidstyle.evaluation.painted import PAINTED_STYLES, painted_pictures
 from vidstyle.media.stills import read_style_image, write_still
-from vidstyle.stylizers.adain import save_adain
+from vidstyle.stylizers.adain import AdaInNet, save_adain
 from vidstyle.stylizers.checkpoint import StyleCard, load_feedforward, save_feedforward
 from vidstyle.stylizers.encoder import VggEncoder, load_encoder
 from vidstyle.stylizers.feedforward import BlurPoolNet
 from vidstyle.training.adain import AdaInObjective
-from vidstyle.training.adain_settings import AdaInSettings
+from vidstyle.training.adain_settings import AdaInLossWeights, AdaInSettings
 from vidstyle.training.dataset import ContentCrops
 from vidstyle.training.feedforward import FeedforwardObjective
 from vidstyle.training.run import PAINTING_SIDE_PX, sample_sheet
@@ -202,7 +202,15 @@ RECIPES = [
 #: Styles whose networks are trained once more without temporal loss, to measure what it is good for.
 WITHOUT_TEMPORAL_LOSS = ("stained-glass", "great-wave")
 
-ANY_STYLE_SETTINGS = AdaInSettings(steps=4000)
+#: The student alone, then the decoder beside it.
+ANY_STYLE_STAGES = (
+    AdaInSettings(
+        steps=2000,
+        crop_px=224,
+        weights=AdaInLossWeights(content=0.0, style=0.0, total_variation=0.0, temporal=0.0, lattice=0.0),
+    ),
+    AdaInSettings(steps=4000),
+)
 ANY_STYLE_TITLE = "Any picture as style, by adaptive instance normalisation"
 
 
@@ -303,15 +311,17 @@ def train(trainer: Trainer[Any], name: str) -> None:
 def build_any_style(data: Path, checkpoint_dir: Path) -> None:
     """Train the arbitrary-style model: student encoder and decoder."""
     checkpoint_dir.mkdir(parents=True, exist_ok=True)
-    settings = ANY_STYLE_SETTINGS
     paintings = read_paintings(data / "paintings", leave_out=EXCLUDED_PAINTINGS)
     styles = [*paintings, *painted_pictures(PAINTED_SIZE_PX[0])]
-    crops = ContentCrops(data / CONTENT, settings.crop_px)
-    style_crops = StyleCrops(styles, settings.crop_px, settings.style_size_px)
-    objective = AdaInObjective(crops, style_crops, load_encoder(data / ENCODER), settings)
-    trainer = Trainer(objective, settings, checkpoint_dir / f"{ANY_STYLE.stem}.checkpoint")
-    train(trainer, ANY_STYLE.stem)
-    save_adain(ANY_STYLE, trainer.averaged_net, StyleCard(ANY_STYLE.stem, ANY_STYLE_TITLE))
+    trainers: list[Trainer[AdaInNet]] = []
+    for index, settings in enumerate(ANY_STYLE_STAGES):
+        crops = ContentCrops(data / CONTENT, settings.crop_px)
+        style_crops = StyleCrops(styles, settings.crop_px, settings.style_size_px)
+        student = trainers[-1].averaged_net.encoder if trainers else None
+        objective = AdaInObjective(crops, style_crops, load_encoder(data / ENCODER), settings, student)
+        trainers.append(Trainer(objective, settings, checkpoint_dir / f"{ANY_STYLE.stem}.{index + 1}.checkpoint"))
+        train(trainers[-1], f"{ANY_STYLE.stem} {index + 1}/{len(ANY_STYLE_STAGES)}")
+    save_adain(ANY_STYLE, trainers[-1].averaged_net, StyleCard(ANY_STYLE.stem, ANY_STYLE_TITLE))
     card = {
         "title": ANY_STYLE_TITLE,
         "name": ANY_STYLE.stem,
@@ -319,7 +329,7 @@ def build_any_style(data: Path, checkpoint_dir: Path) -> None:
         "style_source": f"{len(paintings)} paintings by artists who died before 1955, and the pictures of "
         "vidstyle.evaluation.painted",
         "style_licence": f"paintings: {PUBLIC_DOMAIN}; pictures: {OWN}",
-        **training_card([trainer], ANY_STYLE),
+        **training_card(trainers, ANY_STYLE),
     }
     ANY_STYLE.with_suffix(".toml").write_text(to_toml(card), encoding="utf-8")
     print(f"wrote {ANY_STYLE} and its card")

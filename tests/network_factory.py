@@ -61,8 +61,7 @@ def lively_decoder(widths: tuple[int, ...]) -> AdaInDecoder:
     decoder = AdaInDecoder(widths)
     with torch.no_grad():
         for name, value in decoder.named_parameters():
-            fan_in = value[0].numel() if value.ndim == 4 else 1
-            scale = (2 / fan_in) ** 0.5 if value.ndim == 4 else 0.1
+            scale = (2 / value[0].numel()) ** 0.5 if value.ndim > 1 else 0.1
             value.copy_(torch.randn(value.shape, generator=generator) * scale)
             if name == "to_rgb.bias":
                 value.add_(0.5)

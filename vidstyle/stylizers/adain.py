@@ -21,41 +21,94 @@ if TYPE_CHECKING:
     from vidstyle.stylizers.pytorch_adain import PytorchAdaInDecoder
 
 _EPSILON = 1e-5
+#: What a decoder knows of a style beyond the statistics of the features it decodes.
+_NUM_CODE = 128
 
 #: Mean and standard deviation over a picture, each (N, C, 1, 1) float32.
 Statistics = tuple[Tensor, Tensor]
 
 
-class AdaInDecoder(nn.Module):
-    """The encoder's stages mirrored, without normalisation, with a lateral connection at each.
+class StyleNorm(nn.Module):
+    """Instance normalisation whose scale and shift are read from the style (Ghiasi et al. 2017, sec. 3)."""
 
-    Departures from Huang & Belongie 2017 (sec. 6): styles are exchanged at every stage, not at the deepest alone, so
-    that palette and fine strokes follow the style too; upsampling is bilinear, because nearest-neighbour
-    upsampling locks a pattern to the screen; and a sigmoid ends it.
+    def __init__(self, num_code: int, num_channels: int) -> None:
+        super().__init__()
+        self.affine = nn.Linear(num_code, 2 * num_channels)
+
+    def forward(self, x: Tensor, code: Tensor) -> Tensor:
+        """(N, C, H, W) to the same; ``code`` is (1 or N, num_code)."""
+        scale, shift = self.affine(code)[..., None, None].chunk(2, 1)
+        return adain(x, shift, 1 + scale)
+
+
+class StyledBlock(nn.Module):
+    """Two convolutions, each normalised by the style, around a skip."""
+
+    def __init__(self, num_code: int, num_channels: int) -> None:
+        super().__init__()
+        self.conv1 = _conv(num_channels, num_channels)
+        self.norm1 = StyleNorm(num_code, num_channels)
+        self.conv2 = _conv(num_channels, num_channels)
+        self.norm2 = StyleNorm(num_code, num_channels)
+
+    def forward(self, x: Tensor, code: Tensor) -> Tensor:
+        """(N, C, H, W) to the same."""
+        y: Tensor = self.norm2(self.conv2(F.relu(self.norm1(self.conv1(x), code))), code)
+        return x + y
+
+
+class AdaInDecoder(nn.Module):
+    """From features with the style's statistics back to a picture.
+
+    Departures from Huang & Belongie 2017 (sec. 6): the content comes in at the two deepest layers, so that outlines
+    stay; the statistics of the shallower ones, where palette and fine strokes are, reach the decoder as the scales and
+    shifts of its normalisations (after Ghiasi et al. 2017), because content features of those layers would bring the
+    photo's own texture with them; upsampling is bilinear, because nearest-neighbour upsampling locks a pattern to the
+    screen; and a sigmoid ends it.
 
     Args:
         channels: widths of the encoder's stages, first to last, such as (64, 128, 256, 512) for VGG-19 to conv41.
+        num_blocks: residual blocks at the resolution of the second deepest stage.
 
     Attributes:
-        layers: the encoder's layers that are decoded, deepest first.
+        layers: the encoder's layers whose statistics are used, deepest first.
+        num_exchanged: how many of them the content's features are taken from.
     """
 
-    def __init__(self, channels: tuple[int, ...]) -> None:
+    num_exchanged = 2
+
+    def __init__(self, channels: tuple[int, ...], num_blocks: int = 4) -> None:
         super().__init__()
         self.layers = tuple(f"conv{stage}1" for stage in range(len(channels), 0, -1))
-        self.stages = nn.ModuleList(
-            _conv3(deep, shallow) for deep, shallow in zip(channels[:0:-1], channels[-2::-1], strict=True)
-        )
-        self.lateral = nn.ModuleList(nn.Conv2d(width, width, 1) for width in channels[-2::-1])
-        self.refine = nn.ModuleList(_conv3(width, width) for width in channels[-2::-1])
-        self.to_rgb = _conv3(channels[0], 3)
+        self.code = nn.Linear(2 * sum(channels), _NUM_CODE)
+        deepest, trunk, *shallower = channels[::-1]
+        self.deepest = _conv(deepest, trunk)
+        self.lateral = nn.Conv2d(trunk, trunk, 1)
+        self.trunk = nn.ModuleList(StyledBlock(_NUM_CODE, trunk) for _ in range(num_blocks))
+        steps = zip((trunk, *shallower), shallower, strict=False)
+        self.stages = nn.ModuleList(_conv(wide, narrow) for wide, narrow in steps)
+        self.norms = nn.ModuleList(StyleNorm(_NUM_CODE, narrow) for narrow in shallower)
+        self.to_rgb = _conv(channels[0], 3, 5)
 
-    def forward(self, features: Sequence[Tensor]) -> Tensor:
-        """(N, C, H / s, W / s) at each of ``layers`` to (N, 3, H, W) in [0, 1], float32; s = 2 a stage."""
-        x = features[0]
-        for narrow, lateral, refine, finer in zip(self.stages, self.lateral, self.refine, features[1:], strict=True):
-            x = F.interpolate(F.relu(narrow(x)), scale_factor=2, mode="bilinear", align_corners=False)
-            x = F.relu(refine(x + lateral(finer)))
+    def forward(self, features: Sequence[Tensor], statistics: Sequence[Statistics]) -> Tensor:
+        """Paint.
+
+        Args:
+            features: (N, C, H / s, W / s) with the style's statistics, of the first ``num_exchanged`` of ``layers``;
+                s = 2 a stage.
+            statistics: of each of ``layers``, for one style or one a picture.
+
+        Returns:
+            (N, 3, H, W) in [0, 1], float32.
+        """
+        deepest, second = features
+        known = torch.cat([value.flatten(1) for pair in statistics for value in pair], 1)
+        code = F.relu(self.code(known.to(deepest.dtype)))
+        x = _double(F.relu(self.deepest(deepest))) + self.lateral(second)
+        for block in self.trunk:
+            x = block(x, code)
+        for stage, norm in zip(self.stages, self.norms, strict=True):
+            x = _double(F.relu(norm(stage(x), code)))
         return torch.sigmoid(self.to_rgb(x).float())
 
 
@@ -88,9 +141,22 @@ class AdaInNet(nn.Module):
             alpha: mixes in feature space (Huang & Belongie 2017, eq. 14): 0 gives the content, 1 the style.
         """
         features = self.encode(content)
-        mixed = [adain(x, *target, alpha) for x, target in zip(features, style, strict=True)]
-        painted: Tensor = self.decoder(mixed)
+        if alpha != 1.0:
+            own = [feature_statistics(each) for each in features]
+            style = [_mixed(of_content, of_style, alpha) for of_content, of_style in zip(own, style, strict=True)]
+        return self.decode(features, style)
+
+    def decode(self, features: Sequence[Tensor], style: Sequence[Statistics]) -> Tensor:
+        """From ``encode``'s features of the content to the painted picture, (N, 3, H, W) in [0, 1], float32."""
+        exchanged = zip(features[: self.decoder.num_exchanged], style, strict=False)
+        painted: Tensor = self.decoder([adain(each, *target) for each, target in exchanged], style)
         return painted
+
+
+def _mixed(content: Statistics, style: Statistics, alpha: float) -> Statistics:
+    """Statistics of α adain(x) + (1 − α) x: both are affine in x, so theirs mix as they do."""
+    mean, deviation = (of_content.lerp(of_style, alpha) for of_content, of_style in zip(content, style, strict=True))
+    return mean, deviation
 
 
 def feature_statistics(features: Tensor) -> Statistics:
@@ -99,24 +165,21 @@ def feature_statistics(features: Tensor) -> Statistics:
     return mean, (variance + _EPSILON).sqrt()
 
 
-def adain(content: Tensor, style_mean: Tensor, style_deviation: Tensor, alpha: float = 1.0) -> Tensor:
-    """σ_s (x − μ(x)) / σ(x) + μ_s (Huang & Belongie 2017, eq. 8), mixed with x itself by α (eq. 14).
+def adain(content: Tensor, style_mean: Tensor, style_deviation: Tensor) -> Tensor:
+    """σ_s (x − μ(x)) / σ(x) + μ_s (Huang & Belongie 2017, eq. 8).
 
     Args:
         content: (N, C, H, W) features.
         style_mean: (1 or N, C, 1, 1).
         style_deviation: (1 or N, C, 1, 1).
-        alpha: share of the style, 0 to 1.
 
     Returns:
         (N, C, H, W) with the dtype of ``content``.
     """
     mean, deviation = feature_statistics(content)
     scale = style_deviation / deviation
-    # One multiplication and one addition a feature, whatever α is.
-    return content * (1 + alpha * (scale - 1)).to(content.dtype) + (alpha * (style_mean - mean * scale)).to(
-        content.dtype
-    )
+    # One multiplication and one addition a feature.
+    return content * scale.to(content.dtype) + (style_mean - mean * scale).to(content.dtype)
 
 
 class AdaInStylizer:
@@ -179,7 +242,7 @@ def load_adain(path: Path) -> AdaInNet:
     encoder = encoder_from_tensors(_under("encoder.", tensors), str(path))
     encoder.pooling = "average" if metadata.get("pooling") == "average" else "max"
     own = _under("decoder.", tensors)
-    layers = [f"conv{stage}1" for stage in range(1, 2 + sum(key.startswith("stages.") for key in own) // 2)]
+    layers = [f"conv{stage}1" for stage in range(1, 3 + sum(key.startswith("norms.") for key in own) // 2)]
     if missing := set(layers) - set(encoder.layer_names):
         raise CheckpointMismatchError(f"{path} lacks the encoder layer {min(missing)}; it is not a whole AdaIN model.")
     decoder = AdaInDecoder(tuple(encoder.num_channels(layer) for layer in layers))
@@ -191,5 +254,9 @@ def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
 
 
-def _conv3(num_in: int, num_out: int) -> nn.Conv2d:
-    return nn.Conv2d(num_in, num_out, 3, padding=1, padding_mode="reflect")
+def _conv(num_in: int, num_out: int, size: int = 3) -> nn.Conv2d:
+    return nn.Conv2d(num_in, num_out, size, padding=size // 2, padding_mode="reflect")
+
+
+def _double(x: Tensor) -> Tensor:
+    return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)

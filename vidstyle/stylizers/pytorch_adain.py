@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from vidstyle.errors import CheckpointMismatchError, WeightsNotFoundError
+from vidstyle.stylizers.adain import Statistics
 from vidstyle.stylizers.checkpoint import load_into, to_float
 from vidstyle.stylizers.encoder import VggEncoder, encoder_from_tensors
 from vidstyle.weights.files import load_tensors
@@ -32,6 +33,7 @@ class PytorchAdaInDecoder(nn.Sequential):
     """VGG-19's stages mirrored, with that project's numbering of layers (Huang & Belongie 2017, sec. 6)."""
 
     layers = (LAYER,)
+    num_exchanged = 1
 
     def __init__(self) -> None:
         layers: list[nn.Module] = []
@@ -39,8 +41,13 @@ class PytorchAdaInDecoder(nn.Sequential):
             layers += [nn.UpsamplingNearest2d(scale_factor=2)] if step is None else [*_padded(*step), nn.ReLU()]
         super().__init__(*layers, *_padded(64, 3))
 
-    def forward(self, features: Sequence[Tensor]) -> Tensor:
-        """One (N, 512, h, w) at conv41 to RGB (N, 3, 8 h, 8 w) in [0, 1], float32."""
+    # A Sequential for its numbering of the weights; it is called as every decoder is.
+    def forward(  # type: ignore[override]
+        self,
+        features: Sequence[Tensor],
+        statistics: Sequence[Statistics],  # noqa: ARG002
+    ) -> Tensor:
+        """One (N, 512, h, w) at conv41 to RGB (N, 3, 8 h, 8 w) in [0, 1], float32; the features say it all."""
         (x,) = features
         for layer in self:
             x = layer(x)

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vidstyle.errors import ConfigError
-from vidstyle.stylizers.adain import AdaInDecoder, AdaInNet, adain, feature_statistics
+from vidstyle.stylizers.adain import AdaInDecoder, AdaInNet, Statistics, feature_statistics
 from vidstyle.stylizers.encoder import VggEncoder, imagenet_normalisation
 from vidstyle.training.adain_settings import AdaInSettings
 from vidstyle.training.dataset import ContentCrops
@@ -20,6 +20,7 @@ from vidstyle.training.losses import (
     CONTENT_LAYERS,
     STYLE_LAYERS,
     content_loss,
+    lattice_loss,
     style_loss,
     style_statistics,
     total_variation,
@@ -32,6 +33,8 @@ STUDENT_LAYERS = ("conv11", "conv21", "conv31", "conv32", "conv41", "conv42", "c
 #: Stages the decoder gets back through; styles are exchanged at each.
 _NUM_STAGES = 4
 _STRETCH = 8.0
+#: How often a picture is its own style, so that no style at all (alpha 0) gives the picture back.
+_OWN_STYLE_SHARE = 0.25
 
 
 def student_encoder(teacher: VggEncoder) -> VggEncoder:
@@ -67,12 +70,20 @@ class AdaInObjective:
         styles: style pictures.
         teacher: perceptual encoder with conv11 to conv51; moved to the device.
         settings: what to do.
+        start_from: a student to go on from, the teacher's by a run before.
 
     Raises:
         ConfigError: the teacher is not deep enough.
     """
 
-    def __init__(self, crops: ContentCrops, styles: StyleCrops, teacher: VggEncoder, settings: AdaInSettings) -> None:
+    def __init__(
+        self,
+        crops: ContentCrops,
+        styles: StyleCrops,
+        teacher: VggEncoder,
+        settings: AdaInSettings,
+        start_from: VggEncoder | None = None,
+    ) -> None:
         missing = {*STYLE_LAYERS, *CONTENT_LAYERS} - set(teacher.layer_names)
         if missing:
             raise ConfigError(f"the encoder lacks layers {', '.join(sorted(missing))}; use one that reaches conv51.")
@@ -82,6 +93,8 @@ class AdaInObjective:
             student = student_encoder(teacher)
             decoder = AdaInDecoder(tuple(student.num_channels(layer) for layer in STYLE_LAYERS[:_NUM_STAGES]))
             net = AdaInNet(student, decoder)
+        if start_from is not None:
+            student.load_state_dict(start_from.state_dict())
         self.net: AdaInNet = net.to(device).to(memory_format=torch.channels_last)
         self.weights: Mapping[str, float] = asdict(settings.weights)
         self.identity: Mapping[str, Any] = {
@@ -116,38 +129,43 @@ class AdaInObjective:
         flow = random_flow(num, settings.crop_px, settings.crop_px, generator).to(self._device)
         moved = moved_view(content, flow, generator)
         style = self._styles.batch(num, generator).to(self._device)
-        shown = torch.cat([content, moved, style]).contiguous(memory_format=torch.channels_last)
+        if torch.rand((), generator=generator) < _OWN_STYLE_SHARE:
+            style[0] = content[0]
+        shown = torch.cat([content, style]).contiguous(memory_format=torch.channels_last)
+        moved = moved.contiguous(memory_format=torch.channels_last)
         with torch.autocast(self._device.type, torch.bfloat16):
             with torch.no_grad():
-                taught = self._teacher(shown[::2], STYLE_LAYERS)
-                wanted = self._teacher(style, STYLE_LAYERS)
-                target = self._teacher(content, CONTENT_LAYERS)
+                taught = self._teacher(shown, {*STYLE_LAYERS, *CONTENT_LAYERS})
+                features_moved = model.encode(moved)
             learnt = model.encoder(shown, STYLE_LAYERS)
             # Detached: the student is to see what the teacher sees, not what would suit the decoder.
-            mixed = []
-            for layer in model.layers:
-                features = learnt[layer].detach()
-                views, own = features[: 2 * num], features[2 * num :]
-                mean, deviation = (value.repeat(2, 1, 1, 1) for value in feature_statistics(own))
-                mixed.append(adain(views, mean, deviation))
-            painted, painted_moved = model.decoder(mixed).chunk(2)
-            halved = F.avg_pool2d(painted, 2)
-            found = self._teacher(painted, STYLE_LAYERS)
-            found_halved = self._teacher(halved, STYLE_LAYERS)
+            statistics = [feature_statistics(learnt[layer].detach()[num:]) for layer in model.layers]
+            painted = model.decode([learnt[layer].detach()[:num] for layer in model.layers], statistics)
+            painted_moved = model.decode(features_moved, statistics)
+            found = self._teacher(painted, {*STYLE_LAYERS, *CONTENT_LAYERS})
+            found_halved = self._teacher(F.avg_pool2d(painted, 2), STYLE_LAYERS)
         painted, painted_moved = painted.float(), painted_moved.float()
+        target = {layer: taught[layer][:num] for layer in CONTENT_LAYERS}
+        wanted = {layer: taught[layer][num:] for layer in STYLE_LAYERS}
         return {
             "content": content_loss(found, target),
             "style": 0.5 * (_robust_style_loss(found, wanted) + _robust_style_loss(found_halved, wanted)),
             "temporal": stability_loss(painted, painted_moved, flow),
             "total_variation": total_variation(painted),
+            "lattice": self._lattice(model, [(mean[:1], deviation[:1]) for mean, deviation in statistics], generator),
             "distillation": self._distillation(learnt, taught),
         }
+
+    def _lattice(self, model: AdaInNet, style: list[Statistics], generator: torch.Generator) -> Tensor:
+        # In full precision: what it looks for is smaller than a step of bfloat16.
+        with torch.no_grad():
+            features = model.encode(self._crops.smooth(generator)[None].to(self._device))
+        return lattice_loss(model.decode(features, style), model.multiple_of)
 
     def _distillation(self, learnt: Mapping[str, Tensor], taught: Mapping[str, Tensor]) -> Tensor:
         """Mean squared error in units of the teacher's channel deviation, mean over layers."""
         errors = [
-            F.mse_loss(learnt[layer][::2].float(), value.float() / self._deviations[layer])
-            for layer, value in taught.items()
+            F.mse_loss(learnt[layer].float(), taught[layer].float() / self._deviations[layer]) for layer in STYLE_LAYERS
         ]
         return torch.stack(errors).mean()
 

@@ -13,13 +13,14 @@ class AdaInLossWeights:
     """How much each loss counts."""
 
     content: float = 1.0
-    style: float = 8.0
+    style: float = 10.0
     total_variation: float = 0.05
     temporal: float = 4.0
+    lattice: float = 40.0
     distillation: float = 1.0
 
     def __post_init__(self) -> None:
-        if min(self.content, self.style, self.total_variation, self.temporal, self.distillation) < 0:
+        if min(self.content, self.style, self.total_variation, self.temporal, self.lattice, self.distillation) < 0:
             raise ConfigError("Loss weights cannot be below zero; raise the one that is.")
 
 
@@ -35,14 +36,14 @@ class AdaInSettings(Schedule):
 
     steps: int = 3000
     learning_rate: float = 2e-3
-    crop_px: int = 224
+    crop_px: int = 192
     style_size_px: int = 512
     weights: AdaInLossWeights = field(default_factory=AdaInLossWeights)
 
     def __post_init__(self) -> None:
         Schedule.__post_init__(self)  # a slotted dataclass is made anew, and super() would not know it
         if self.crop_px % 32 or self.crop_px < 64:
-            raise ConfigError(f"crop_px must be a multiple of 32 and at least 64, got {self.crop_px}; try 224.")
+            raise ConfigError(f"crop_px must be a multiple of 32 and at least 64, got {self.crop_px}; try 192.")
         if not self.crop_px <= self.style_size_px <= 4096:
             raise ConfigError(
                 f"The styles' size goes from the crop's {self.crop_px} to 4096 pixels, got {self.style_size_px}; "
