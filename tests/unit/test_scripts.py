@@ -291,6 +291,27 @@ def test_any_style_models_are_measured_against_microast(
     assert (tmp_path / "s.png").stat().st_size > 0
 
 
+def test_encoders_are_compared_by_what_they_say_of_paintings(
+    data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VIDSTYLE_TEST_DATA", str(data_folder))
+    output = tmp_path / "figures.json"
+    reference = data_folder / "encoders" / "vgg19_pruned16x_to_conv5_1.pth"
+    arguments = ["--style", "starry-night", "--style", "mosaic", "--pictures", "2", "--json", output]
+    result = run_script("compare_encoders.py", "--encoder", reference, *arguments)
+    assert result.returncode == 0, result.stderr
+    own = json.loads(output.read_text())
+    for loss in ("content", "style"):
+        assert own[loss]["reference"] == own[loss]["encoder"] > 0
+        assert own[loss]["correlation"] == pytest.approx(1)
+        assert own[loss]["rank_correlation"] == pytest.approx(1)
+    other = tmp_path / "other.pth"
+    torch.save(networks.vgg_tensors(seed=3), other)
+    result = run_script("compare_encoders.py", "--encoder", other, *arguments)
+    assert result.returncode == 0, result.stderr
+    assert json.loads(output.read_text())["style"]["correlation"] < 0.999
+
+
 def test_stability_of_two_networks_is_measured_on_every_camera_move(
     data_folder: Path, random_style: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
