@@ -202,15 +202,16 @@ RECIPES = [
 #: Styles whose networks are trained once more without temporal loss, to measure what it is good for.
 WITHOUT_TEMPORAL_LOSS = ("stained-glass", "great-wave")
 
-#: The student alone, then the decoder beside it.
+#: The student alone; then the decoder, which begins as a style that is trained.
 ANY_STYLE_STAGES = (
     AdaInSettings(
-        steps=2000,
+        steps=3000,
         crop_px=224,
         weights=AdaInLossWeights(content=0.0, style=0.0, total_variation=0.0, temporal=0.0, lattice=0.0),
     ),
-    AdaInSettings(steps=4000),
+    AdaInSettings(steps=2600, weights=AdaInLossWeights(distillation=0.0)),
 )
+ANY_STYLE_DECODER_FROM = "starry-night"
 ANY_STYLE_TITLE = "Any picture as style, by adaptive instance normalisation"
 
 
@@ -313,12 +314,15 @@ def build_any_style(data: Path, checkpoint_dir: Path) -> None:
     checkpoint_dir.mkdir(parents=True, exist_ok=True)
     paintings = read_paintings(data / "paintings", leave_out=EXCLUDED_PAINTINGS)
     styles = [*paintings, *painted_pictures(PAINTED_SIZE_PX[0])]
+    decoder_from = load_feedforward(WEIGHTS / f"{ANY_STYLE_DECODER_FROM}.safetensors").net
     trainers: list[Trainer[AdaInNet]] = []
     for index, settings in enumerate(ANY_STYLE_STAGES):
         crops = ContentCrops(data / CONTENT, settings.crop_px)
         style_crops = StyleCrops(styles, settings.crop_px, settings.style_size_px)
         student = trainers[-1].averaged_net.encoder if trainers else None
-        objective = AdaInObjective(crops, style_crops, load_encoder(data / ENCODER), settings, student)
+        objective = AdaInObjective(
+            crops, style_crops, load_encoder(data / ENCODER), settings, start_from=student, decoder_from=decoder_from
+        )
         trainers.append(Trainer(objective, settings, checkpoint_dir / f"{ANY_STYLE.stem}.{index + 1}.checkpoint"))
         train(trainers[-1], f"{ANY_STYLE.stem} {index + 1}/{len(ANY_STYLE_STAGES)}")
     save_adain(ANY_STYLE, trainers[-1].averaged_net, StyleCard(ANY_STYLE.stem, ANY_STYLE_TITLE))
@@ -329,6 +333,7 @@ def build_any_style(data: Path, checkpoint_dir: Path) -> None:
         "style_source": f"{len(paintings)} paintings by artists who died before 1955, and the pictures of "
         "vidstyle.evaluation.painted",
         "style_licence": f"paintings: {PUBLIC_DOMAIN}; pictures: {OWN}",
+        "starts_from": f"{ANY_STYLE_DECODER_FROM}, the decoder",
         **training_card(trainers, ANY_STYLE),
     }
     ANY_STYLE.with_suffix(".toml").write_text(to_toml(card), encoding="utf-8")

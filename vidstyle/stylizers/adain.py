@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from vidstyle.errors import CheckpointMismatchError
 from vidstyle.imaging.padding import pad_to_multiple
 from vidstyle.stylizers.checkpoint import FORMAT, StyleCard, load_into
 from vidstyle.stylizers.encoder import VggEncoder, encoder_from_tensors
+from vidstyle.stylizers.feedforward import BlurPool, BlurPoolNet, double
 from vidstyle.weights.files import load_tensors, save_tensors
 
 if TYPE_CHECKING:
@@ -60,56 +61,87 @@ class StyledBlock(nn.Module):
 class AdaInDecoder(nn.Module):
     """From features with the style's statistics back to a picture.
 
-    Departures from Huang & Belongie 2017 (sec. 6): the content comes in at the two deepest layers, so that outlines
-    stay; the statistics of the shallower ones, where palette and fine strokes are, reach the decoder as the scales and
-    shifts of its normalisations (after Ghiasi et al. 2017), because content features of those layers would bring the
-    photo's own texture with them; upsampling is bilinear, because nearest-neighbour upsampling locks a pattern to the
-    screen; and a sigmoid ends it.
+    Departures from Huang & Belongie 2017 (sec. 6): the features join a network of the plan of ``BlurPoolNet`` in its
+    trunk, so that outlines come from the content itself; the style's statistics reach it a second time as the scales
+    and shifts of its normalisations (after Ghiasi et al. 2017), those of the shallow layers too, where palette and fine
+    strokes are; and a sigmoid ends it.
 
     Args:
-        channels: widths of the encoder's stages, first to last, such as (64, 128, 256, 512) for VGG-19 to conv41.
-        num_blocks: residual blocks at the resolution of the second deepest stage.
+        channels: widths of the encoder's stages, first to last and at least three, such as (64, 128, 256, 512) for
+            VGG-19 to conv41.
+        num_channels: width of the residual trunk.
+        num_blocks: residual blocks in the trunk, at a quarter of the resolution.
 
     Attributes:
         layers: the encoder's layers whose statistics are used, deepest first.
-        num_exchanged: how many of them the content's features are taken from.
+        num_exchanged: how many of them are decoded: all but the two shallowest.
     """
 
-    num_exchanged = 2
-
-    def __init__(self, channels: tuple[int, ...], num_blocks: int = 4) -> None:
+    def __init__(self, channels: tuple[int, ...], num_channels: int = 64, num_blocks: int = 5) -> None:
         super().__init__()
         self.layers = tuple(f"conv{stage}1" for stage in range(len(channels), 0, -1))
+        self.num_exchanged = len(channels) - 2
+        full, half = max(num_channels * 3 // 16, 4), num_channels // 2
         self.code = nn.Linear(2 * sum(channels), _NUM_CODE)
-        deepest, trunk, *shallower = channels[::-1]
-        self.deepest = _conv(deepest, trunk)
-        self.lateral = nn.Conv2d(trunk, trunk, 1)
-        self.trunk = nn.ModuleList(StyledBlock(_NUM_CODE, trunk) for _ in range(num_blocks))
-        steps = zip((trunk, *shallower), shallower, strict=False)
-        self.stages = nn.ModuleList(_conv(wide, narrow) for wide, narrow in steps)
-        self.norms = nn.ModuleList(StyleNorm(_NUM_CODE, narrow) for narrow in shallower)
-        self.to_rgb = _conv(channels[0], 3, 5)
+        self.laterals = nn.ModuleList(nn.Conv2d(width, num_channels, 1) for width in channels[:1:-1])
+        self.conv1 = _conv(3, full)
+        self.down1 = BlurPool(full)
+        self.conv2 = _conv(full, half)
+        self.norm2 = StyleNorm(_NUM_CODE, half)
+        self.down2 = BlurPool(half)
+        self.widen = nn.Conv2d(half, num_channels, 1)
+        self.trunk = nn.ModuleList(StyledBlock(_NUM_CODE, num_channels) for _ in range(num_blocks))
+        self.up1 = _conv(num_channels, half)
+        self.up1_norm = StyleNorm(_NUM_CODE, half)
+        self.up2 = _conv(half, half // 2)
+        self.up2_norm = StyleNorm(_NUM_CODE, half // 2)
+        self.to_rgb = _conv(half // 2, 3, 5)
 
-    def forward(self, features: Sequence[Tensor], statistics: Sequence[Statistics]) -> Tensor:
+    def forward(self, features: Sequence[Tensor], statistics: Sequence[Statistics], content: Tensor) -> Tensor:
         """Paint.
 
         Args:
             features: (N, C, H / s, W / s) with the style's statistics, of the first ``num_exchanged`` of ``layers``;
                 s = 2 a stage.
             statistics: of each of ``layers``, for one style or one a picture.
+            content: (N, 3, H, W) in [0, 1].
 
         Returns:
             (N, 3, H, W) in [0, 1], float32.
         """
-        deepest, second = features
         known = torch.cat([value.flatten(1) for pair in statistics for value in pair], 1)
-        code = F.relu(self.code(known.to(deepest.dtype)))
-        x = _double(F.relu(self.deepest(deepest))) + self.lateral(second)
+        code = F.relu(self.code(known.to(content.dtype)))
+        x = F.relu(self.down1(self.conv1(content)))
+        x = self.widen(self.down2(F.relu(self.norm2(self.conv2(x), code))))
+        for lateral, each in zip(self.laterals, features, strict=True):
+            x = x + F.interpolate(lateral(each), size=x.shape[-2:], mode="bilinear", align_corners=False)
         for block in self.trunk:
             x = block(x, code)
-        for stage, norm in zip(self.stages, self.norms, strict=True):
-            x = _double(F.relu(norm(stage(x), code)))
+        x = double(F.relu(self.up1_norm(self.up1(x), code)))
+        x = double(F.relu(self.up2_norm(self.up2(x), code)))
         return torch.sigmoid(self.to_rgb(x).float())
+
+    def start_from(self, net: BlurPoolNet) -> None:
+        """Begin as a network of one style that is trained; what depends on the style is then learnt from there.
+
+        Raises:
+            RuntimeError: it has other widths.
+        """
+        tensors = {key: value for key, value in net.state_dict().items() if "norm" not in key}
+        for key, value in net.state_dict().items():
+            if "norm" in key and key.endswith(".weight"):
+                shift = net.state_dict()[key.removesuffix("weight") + "bias"]
+                tensors[key.removesuffix("weight") + "affine.bias"] = torch.cat([value - 1, shift])
+        unknown = self.load_state_dict(tensors, strict=False).unexpected_keys
+        if unknown:
+            raise RuntimeError(f"unexpected {unknown}")
+        with torch.no_grad():
+            for module in self.modules():
+                if isinstance(module, StyleNorm):
+                    module.affine.weight.mul_(0.1)
+            for lateral in self.laterals:
+                for parameter in lateral.parameters():
+                    parameter.zero_()
 
 
 class AdaInNet(nn.Module):
@@ -132,28 +164,38 @@ class AdaInNet(nn.Module):
         features: dict[str, Tensor] = self.encoder(image, self.layers)
         return [features[layer] for layer in self.layers]
 
-    def forward(self, content: Tensor, style: Sequence[Statistics], alpha: float = 1.0) -> Tensor:
+    def forward(self, content: Tensor, style: Sequence[Statistics], alpha: float | Tensor = 1.0) -> Tensor:
         """Paint (N, 3, H, W) in [0, 1], sides multiples of ``multiple_of``.
 
         Args:
             content: the pictures.
             style: of each of ``layers``, for one style or one a picture.
-            alpha: mixes in feature space (Huang & Belongie 2017, eq. 14): 0 gives the content, 1 the style.
+            alpha: mixes in feature space (Huang & Belongie 2017, eq. 14): 0 gives the content, 1 the style; a number,
+                or (N, 1, 1, 1).
         """
         features = self.encode(content)
-        if alpha != 1.0:
+        if isinstance(alpha, Tensor) or alpha != 1.0:
             own = [feature_statistics(each) for each in features]
             style = [_mixed(of_content, of_style, alpha) for of_content, of_style in zip(own, style, strict=True)]
-        return self.decode(features, style)
+        return self.decode(content, features, style)
 
-    def decode(self, features: Sequence[Tensor], style: Sequence[Statistics]) -> Tensor:
-        """From ``encode``'s features of the content to the painted picture, (N, 3, H, W) in [0, 1], float32."""
+    def decode(self, content: Tensor, features: Sequence[Tensor], style: Sequence[Statistics]) -> Tensor:
+        """From the content and its ``encode``d features to the painted picture, (N, 3, H, W) in [0, 1], float32."""
         exchanged = zip(features[: self.decoder.num_exchanged], style, strict=False)
-        painted: Tensor = self.decoder([adain(each, *target) for each, target in exchanged], style)
+        painted: Tensor = self.decoder([adain(each, *target) for each, target in exchanged], style, content)
         return painted
 
 
-def _mixed(content: Statistics, style: Statistics, alpha: float) -> Statistics:
+def _mixture(styles: Sequence[Statistics], shares: Sequence[float]) -> Statistics:
+    means, deviations = zip(*styles, strict=True)
+    return _weighted(means, shares), _weighted(deviations, shares)
+
+
+def _weighted(values: Sequence[Tensor], shares: Sequence[float]) -> Tensor:
+    return torch.stack([value * share for value, share in zip(values, shares, strict=True)]).sum(0)
+
+
+def _mixed(content: Statistics, style: Statistics, alpha: float | Tensor) -> Statistics:
     """Statistics of α adain(x) + (1 − α) x: both are affine in x, so theirs mix as they do."""
     mean, deviation = (of_content.lerp(of_style, alpha) for of_content, of_style in zip(content, style, strict=True))
     return mean, deviation
@@ -183,25 +225,52 @@ def adain(content: Tensor, style_mean: Tensor, style_deviation: Tensor) -> Tenso
 
 
 class AdaInStylizer:
-    """An AdaIN network with one style image, encoded once: a ``Stylizer``.
+    """An AdaIN network with one style image, or a mixture of some, encoded once: a ``Stylizer``.
 
     Args:
         name: what a user calls the style.
         net: the network.
-        style_image: (3, H, W) RGB in [0, 1].
+        style_image: (3, H, W) RGB in [0, 1]; or several, each with its share, whose statistics are mixed (Huang &
+            Belongie 2017, sec. 7.3: a mixture of AdaIN's results is AdaIN with mixed statistics).
         style_weight: α; 0 gives the content back as the decoder sees it, 1 the full style.
+
+    Attributes:
+        style_weight: α, or (N, 1, 1, 1) for a batch of N pictures.
     """
 
     minimum_size = 32
 
-    def __init__(self, name: str, net: AdaInNet, style_image: Tensor, style_weight: float = 1.0) -> None:
+    def __init__(
+        self,
+        name: str,
+        net: AdaInNet,
+        style_image: Tensor | Sequence[tuple[Tensor, float]],
+        style_weight: float = 1.0,
+    ) -> None:
         self.name = name
         self.net = net.eval().requires_grad_(False)
-        self.style_weight = style_weight
-        self._dtype = torch.float32
-        padded, _ = pad_to_multiple(style_image[None], net.multiple_of, self.minimum_size)
+        self.style_weight: float | Tensor = style_weight
+        self.images = [(style_image, 1.0)] if isinstance(style_image, Tensor) else list(style_image)
+        self._dtype = next(net.parameters()).dtype
+        encoded = [self._encoded(image) for image, _ in self.images]
+        self._style = [_mixture(layer, [share for _, share in self.images]) for layer in zip(*encoded, strict=True)]
+
+    def _encoded(self, image: Tensor) -> list[Statistics]:
+        padded, _ = pad_to_multiple(image[None], self.net.multiple_of, self.minimum_size)
         with torch.inference_mode():
-            self._style = [feature_statistics(features) for features in net.encode(padded)]
+            features = self.net.encode(padded.to(next(self.net.parameters())))
+            return [feature_statistics(each) for each in features]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return next(self.net.parameters()).device
+
+    def recolored(self, recolor: Callable[[Tensor], Tensor]) -> AdaInStylizer:
+        """The same network with each style image changed by ``recolor``, from (3, H, W) in [0, 1] to the same."""
+        images = [(recolor(image), share) for image, share in self.images]
+        weight = self.style_weight
+        return AdaInStylizer(self.name, self.net, images, weight if isinstance(weight, float) else 1.0)
 
     def __call__(self, content: Tensor) -> Tensor:
         """(N, 3, H, W) RGB in [0, 1] to the same in float32, painted."""
@@ -242,10 +311,11 @@ def load_adain(path: Path) -> AdaInNet:
     encoder = encoder_from_tensors(_under("encoder.", tensors), str(path))
     encoder.pooling = "average" if metadata.get("pooling") == "average" else "max"
     own = _under("decoder.", tensors)
-    layers = [f"conv{stage}1" for stage in range(1, 3 + sum(key.startswith("norms.") for key in own) // 2)]
+    layers = [f"conv{stage}1" for stage in range(1, 3 + sum(key.startswith("laterals.") for key in own) // 2)]
     if missing := set(layers) - set(encoder.layer_names):
         raise CheckpointMismatchError(f"{path} lacks the encoder layer {min(missing)}; it is not a whole AdaIN model.")
-    decoder = AdaInDecoder(tuple(encoder.num_channels(layer) for layer in layers))
+    num_channels, num_blocks = own["to_rgb.weight"].shape[1] * 4, sum(key.endswith("norm1.affine.bias") for key in own)
+    decoder = AdaInDecoder(tuple(encoder.num_channels(layer) for layer in layers), num_channels, num_blocks)
     load_into(decoder, own, path)
     return AdaInNet(encoder, decoder)
 
@@ -256,7 +326,3 @@ def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def _conv(num_in: int, num_out: int, size: int = 3) -> nn.Conv2d:
     return nn.Conv2d(num_in, num_out, size, padding=size // 2, padding_mode="reflect")
-
-
-def _double(x: Tensor) -> Tensor:
-    return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)

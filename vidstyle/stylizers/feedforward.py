@@ -95,8 +95,8 @@ class BlurPoolNet(nn.Module):
         x = F.relu(self.down1(self.conv1(content)))
         x = self.down2(F.relu(self.norm2(self.conv2(x))))
         x = self.trunk(self.widen(x))
-        x = _double(F.relu(self.up1_norm(self.up1(x))))
-        x = _double(F.relu(self.up2_norm(self.up2(x))))
+        x = double(F.relu(self.up1_norm(self.up1(x))))
+        x = double(F.relu(self.up2_norm(self.up2(x))))
         # Half precision has too few steps near 1 for 8-bit pictures; the logits have enough.
         return torch.sigmoid(self.to_rgb(x).float())
 
@@ -169,5 +169,6 @@ def _conv(num_in: int, num_out: int, size: int) -> nn.Conv2d:
     return nn.Conv2d(num_in, num_out, size, padding=size // 2, padding_mode="reflect")
 
 
-def _double(x: Tensor) -> Tensor:
+def double(x: Tensor) -> Tensor:
+    """(N, C, H, W) to (N, C, 2 H, 2 W), bilinear: nearest-neighbour upsampling locks a pattern to the screen."""
     return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)

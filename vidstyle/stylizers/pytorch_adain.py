@@ -46,6 +46,7 @@ class PytorchAdaInDecoder(nn.Sequential):
         self,
         features: Sequence[Tensor],
         statistics: Sequence[Statistics],  # noqa: ARG002
+        content: Tensor,  # noqa: ARG002
     ) -> Tensor:
         """One (N, 512, h, w) at conv41 to RGB (N, 3, 8 h, 8 w) in [0, 1], float32; the features say it all."""
         (x,) = features

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from vidstyle.errors import ConfigError
 from vidstyle.stylizers.adain import AdaInDecoder, AdaInNet, Statistics, feature_statistics
 from vidstyle.stylizers.encoder import VggEncoder, imagenet_normalisation
+from vidstyle.stylizers.feedforward import BlurPoolNet
 from vidstyle.training.adain_settings import AdaInSettings
 from vidstyle.training.dataset import ContentCrops
 from vidstyle.training.losses import (
@@ -71,6 +72,7 @@ class AdaInObjective:
         teacher: perceptual encoder with conv11 to conv51; moved to the device.
         settings: what to do.
         start_from: a student to go on from, the teacher's by a run before.
+        decoder_from: a network of one style for the decoder to begin as.
 
     Raises:
         ConfigError: the teacher is not deep enough.
@@ -82,7 +84,9 @@ class AdaInObjective:
         styles: StyleCrops,
         teacher: VggEncoder,
         settings: AdaInSettings,
+        *,
         start_from: VggEncoder | None = None,
+        decoder_from: BlurPoolNet | None = None,
     ) -> None:
         missing = {*STYLE_LAYERS, *CONTENT_LAYERS} - set(teacher.layer_names)
         if missing:
@@ -95,6 +99,8 @@ class AdaInObjective:
             net = AdaInNet(student, decoder)
         if start_from is not None:
             student.load_state_dict(start_from.state_dict())
+        if decoder_from is not None:
+            decoder.start_from(decoder_from)
         self.net: AdaInNet = net.to(device).to(memory_format=torch.channels_last)
         self.weights: Mapping[str, float] = asdict(settings.weights)
         self.identity: Mapping[str, Any] = {
@@ -137,11 +143,12 @@ class AdaInObjective:
             with torch.no_grad():
                 taught = self._teacher(shown, {*STYLE_LAYERS, *CONTENT_LAYERS})
                 features_moved = model.encode(moved)
-            learnt = model.encoder(shown, STYLE_LAYERS)
+            with torch.set_grad_enabled(self.weights["distillation"] > 0):
+                learnt = model.encoder(shown, STYLE_LAYERS)
             # Detached: the student is to see what the teacher sees, not what would suit the decoder.
             statistics = [feature_statistics(learnt[layer].detach()[num:]) for layer in model.layers]
-            painted = model.decode([learnt[layer].detach()[:num] for layer in model.layers], statistics)
-            painted_moved = model.decode(features_moved, statistics)
+            painted = model.decode(content, [learnt[layer].detach()[:num] for layer in model.layers], statistics)
+            painted_moved = model.decode(moved, features_moved, statistics)
             found = self._teacher(painted, {*STYLE_LAYERS, *CONTENT_LAYERS})
             found_halved = self._teacher(F.avg_pool2d(painted, 2), STYLE_LAYERS)
         painted, painted_moved = painted.float(), painted_moved.float()
@@ -158,9 +165,10 @@ class AdaInObjective:
 
     def _lattice(self, model: AdaInNet, style: list[Statistics], generator: torch.Generator) -> Tensor:
         # In full precision: what it looks for is smaller than a step of bfloat16.
+        smooth = self._crops.smooth(generator)[None].to(self._device)
         with torch.no_grad():
-            features = model.encode(self._crops.smooth(generator)[None].to(self._device))
-        return lattice_loss(model.decode(features, style), model.multiple_of)
+            features = model.encode(smooth)
+        return lattice_loss(model.decode(smooth, features, style), model.multiple_of)
 
     def _distillation(self, learnt: Mapping[str, Tensor], taught: Mapping[str, Tensor]) -> Tensor:
         """Mean squared error in units of the teacher's channel deviation, mean over layers."""

@@ -85,8 +85,8 @@ def test_both_halves_give_what_they_give_there(folder: Path, nets: tuple[nn.Sequ
     torch.testing.assert_close(features, expected, atol=1e-5, rtol=1e-5)
     painted = nets[1](expected)
     assert ((painted > 0) & (painted < 1)).float().mean() > 0.1
-    torch.testing.assert_close(decoder([expected], []), painted.clamp(0, 1), atol=1e-5, rtol=0)
-    assert decoder([expected], []).shape == content.shape
+    torch.testing.assert_close(decoder([expected], [], content), painted.clamp(0, 1), atol=1e-5, rtol=0)
+    assert decoder([expected], [], content).shape == content.shape
 
 
 def test_a_model_is_a_folder_or_a_decoder_in_it(folder: Path, tmp_path: Path) -> None:
