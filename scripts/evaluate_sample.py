@@ -26,7 +26,7 @@ from torch import Tensor
 
 from vidstyle.compose import Composition
 from vidstyle.config import make_config, output_size
-from vidstyle.evaluation.metrics import SequenceEvaluator, SequenceMetrics
+from vidstyle.evaluation.exact import SequenceEvaluator, SequenceMetrics
 from vidstyle.evaluation.synthetic import SyntheticSequence, sample_scene
 from vidstyle.frames import VideoFrame
 from vidstyle.media.sheets import contact_sheet

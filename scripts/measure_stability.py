@@ -28,7 +28,8 @@ from train_builtin import WEIGHTS, style_picture
 from vidstyle.config import output_size
 from vidstyle.errors import VidstyleError
 from vidstyle.evaluation.camera_moves import CAMERA_MOVES, CameraMove, PictureSequence, camera_move
-from vidstyle.evaluation.metrics import SequenceEvaluator, patch_swd
+from vidstyle.evaluation.exact import SequenceEvaluator
+from vidstyle.evaluation.metrics import patch_swd
 from vidstyle.evaluation.painted import PAINTED_STYLES
 from vidstyle.media.stills import read_style_image
 from vidstyle.protocols import Stylizer

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torchvision.models.optical_flow import raft_large, raft_small
 
 from vidstyle.flow import DisFlow
+from vidstyle.flow.farneback import FarnebackFlow
 from vidstyle.flow.raft import RaftFlow
 from vidstyle.protocols import FlowEstimator, Motion
 
@@ -30,11 +31,13 @@ def raft_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return files
 
 
-@pytest.fixture(params=["dis-ultrafast", "dis-fast", "dis-medium", "raft-small", "raft-large"])
+@pytest.fixture(params=["dis-ultrafast", "dis-fast", "dis-medium", "farneback-", "raft-small", "raft-large"])
 def make(request: pytest.FixtureRequest, raft_files: dict[str, Path]) -> Make:
     kind, detail = request.param.split("-")
     if kind == "dis":
         return lambda: DisFlow(detail)
+    if kind == "farneback":
+        return FarnebackFlow
     return lambda: RaftFlow(detail, weights=raft_files[detail], num_updates=2)
 
 
@@ -60,7 +63,7 @@ def assert_sound(motion: Motion | None, height: int, width: int) -> None:
 def test_it_is_a_flow_estimator_with_a_name(make: Make) -> None:
     estimator = make()
     assert isinstance(estimator, FlowEstimator)
-    assert estimator.name.split("-")[0] in ("dis", "raft")
+    assert estimator.name.split("-")[0] in ("dis", "farneback", "raft")
 
 
 def test_none_first_motion_after_and_none_after_reset(make: Make) -> None:

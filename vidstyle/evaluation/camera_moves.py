@@ -14,9 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vidstyle.evaluation.synthetic import sample_scene
+from vidstyle.evaluation.lens import MARGIN_PX, SUPERSAMPLING, as_flow, dense_positions, develop, pixel_positions
+from vidstyle.evaluation.rendered import sample_scene
 from vidstyle.evaluation.texture import Array
-from vidstyle.imaging.pyramid import halve
 from vidstyle.imaging.warp import sample_at
 
 CameraMove = Literal["pan", "zoom", "rotation"]
@@ -29,9 +29,7 @@ _ZOOM = 0.007  # a frame, relative
 _TURN_DEGREES = 0.5  # a frame
 _TURN_BACK = 47  # frames after which the camera goes back the way it came
 _SCENE_FRAME: dict[CameraMove, int] = {"pan": 110, "zoom": 40, "rotation": 110}
-_SUPERSAMPLING = 2
-_MARGIN_PX = 2  # beyond the frame's border, where the low-pass of its outermost pixels reads
-_EDGE_PX = 1e-6  # rounding must not put the picture's border outside it
+EDGE_PX = 1e-6  # rounding must not put the picture's border outside it
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +90,14 @@ class PictureSequence:
             raise ValueError(f"a picture is at least 2x2, got frames of {size} from {tuple(picture.shape)}")
         self.num_frames, self.size, self.fps = num_frames, size, fps
         self._poses = [path(index) for index in range(num_frames)]
-        half = np.asarray(size) / 2 + _MARGIN_PX
+        half = np.asarray(size) / 2 + MARGIN_PX
         corners = half * np.asarray([(-1, -1), (1, -1), (-1, 1), (1, 1)])
         seen = np.concatenate([pose.place(corners) for pose in self._poses])
         self._middle = (seen.min(0) + seen.max(0)) / 2
         extent = seen.max(0) - seen.min(0)
         scale = min(picture.shape[-1] / extent[0], picture.shape[-2] / extent[1])
-        if scale > _SUPERSAMPLING:  # reading with gaps would alias
-            height, width = (max(round(side * _SUPERSAMPLING / scale), 2) for side in picture.shape[-2:])
+        if scale > SUPERSAMPLING:  # reading with gaps would alias
+            height, width = (max(round(side * SUPERSAMPLING / scale), 2) for side in picture.shape[-2:])
             picture = F.interpolate(picture[None].float(), (height, width), mode="bicubic", antialias=True)[0]
             scale = min(width / extent[0], height / extent[1])
         self._picture = picture[None].float().clamp(0, 1)
@@ -107,38 +105,20 @@ class PictureSequence:
 
     def frame(self, index: int) -> Tensor:
         """Frame ``index`` as (3, H, W) uint8 RGB."""
-        pose = self._pose(index)
-        margin = _SUPERSAMPLING * _MARGIN_PX
-        columns, rows = (
-            (np.arange(-margin, side * _SUPERSAMPLING + margin) + 0.5) / _SUPERSAMPLING - side / 2 for side in self.size
-        )
-        x, y = np.meshgrid(columns, rows)
-        points = (pose.place(np.stack([x.ravel(), y.ravel()], axis=1)) - self._middle) * self._scale
+        positions, shape = dense_positions(self.size)
+        points = (self._pose(index).place(positions) - self._middle) * self._scale
         height, width = self._picture.shape[-2:]
         points += np.asarray([(width - 1) / 2, (height - 1) / 2])
-        position = torch.from_numpy(points.astype(np.float32)).T.reshape(1, 2, len(rows), len(columns))
-        dense = sample_at(self._picture, position)
-        # [1 2 1] and then halve's [1 3 3 1]: together the binomial [1 5 10 10 5 1].
-        dense = (dense[..., :-2, :] + 2 * dense[..., 1:-1, :] + dense[..., 2:, :]) / 4
-        dense = (dense[..., :-2] + 2 * dense[..., 1:-1] + dense[..., 2:]) / 4
-        wide = halve(F.pad(dense, (1, 1, 1, 1), mode="replicate"))[0]
-        smooth = wide[:, _MARGIN_PX:-_MARGIN_PX, _MARGIN_PX:-_MARGIN_PX]
-        return smooth.clamp(0, 1).mul(255).round().to(torch.uint8)
+        position = torch.from_numpy(points.astype(np.float32)).T.reshape(1, 2, *shape)
+        return develop(sample_at(self._picture, position))
 
     def flow(self, source_index: int, target_index: int) -> tuple[Tensor, Tensor]:
         """Exact motion from one frame to another; see ``SyntheticSequence.flow``."""
         source, target = self._pose(source_index), self._pose(target_index)
-        width, height = self.size
-        x, y = np.meshgrid(np.arange(width) - (width - 1) / 2, np.arange(height) - (height - 1) / 2)
-        positions = np.stack([x.ravel(), y.ravel()], axis=1)
+        positions = pixel_positions(self.size)
         reached = target.find(source.place(positions))
-        limit = (np.asarray(self.size) - 1) / 2 + _EDGE_PX
-        valid = np.all(np.abs(reached) <= limit, axis=1)
-        moved = np.where(valid[:, None], reached - positions, 0).astype(np.float32).reshape(height, width, 2)
-        return (
-            torch.from_numpy(moved).permute(2, 0, 1).contiguous(),
-            torch.from_numpy(valid.reshape(1, height, width)),
-        )
+        limit = (np.asarray(self.size) - 1) / 2 + EDGE_PX
+        return as_flow(reached - positions, np.all(np.abs(reached) <= limit, axis=1), self.size)
 
     def _pose(self, index: int) -> Pose:
         if not 0 <= index < self.num_frames:
@@ -166,10 +146,10 @@ def camera_move(
     if kind not in CAMERA_MOVES:
         raise ValueError(f"a camera move is one of {', '.join(CAMERA_MOVES)}, got {kind!r}")
     if picture is None:
-        picture = _scene_picture(_SCENE_FRAME[kind], *size)
+        picture = scene_picture(_SCENE_FRAME[kind], *size)
 
     def pose(index: int) -> Pose:
-        steps = _TURN_BACK - abs(index % (2 * _TURN_BACK) - _TURN_BACK)
+        steps = there_and_back(index)
         if kind == "pan":
             step = size[0] / 640 * steps
             return Pose(offset=(_PAN_PX[0] * step, _PAN_PX[1] * step))
@@ -184,6 +164,12 @@ def camera_move(
     return PictureSequence(picture, pose, num_frames, size)
 
 
+def there_and_back(index: float) -> float:
+    """Steps of the camera from where it started: it turns back every 48 frames, so that a sequence may be endless."""
+    return _TURN_BACK - abs(index % (2 * _TURN_BACK) - _TURN_BACK)
+
+
 @cache
-def _scene_picture(index: int, width: int, height: int) -> Tensor:
+def scene_picture(index: int, width: int, height: int) -> Tensor:
+    """Frame ``index`` of the sample scene at twice the size, (3, 2 height, 2 width) in [0, 1]; rendered once."""
     return sample_scene(2 * width, 2 * height).frame(index).float() / 255

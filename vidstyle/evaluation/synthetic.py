@@ -1,152 +1,131 @@
-"""Sequences whose motion is known exactly, to measure flow and flicker against."""
+"""The exact-flow suite: sequences whose motion and occlusion are known at every pixel, to measure flicker against.
+
+Every sequence is a ``SyntheticSequence``: ``frame(t)`` is made when it is asked for and the same in every run, and
+``flow(t, t')`` is exact in both directions and over any number of frames, (2, H, W) float32 pixels with (1, H, W) bool
+that says where it holds: where the point is neither hidden nor outside in t'. ``walk`` goes along one lazily.
+"""
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from fractions import Fraction
-from typing import Protocol
+import math
+from collections.abc import Callable, Sequence
+from typing import Final
 
-import numpy as np
-import torch
 from torch import Tensor
 
-from vidstyle.evaluation.harbour import harbour_shot
-from vidstyle.evaluation.lake import lake_shot
-from vidstyle.evaluation.raycast import Snapshot
-from vidstyle.evaluation.scene import Shot
-from vidstyle.evaluation.texture import Array
+from vidstyle.evaluation.camera_moves import Pose, camera_move, scene_picture, there_and_back
+from vidstyle.evaluation.degradations import Joined, MotionBlurred, Noisy, Relit, sway
+from vidstyle.evaluation.layers import Layer, LayeredSequence, Placement, Ripple
+from vidstyle.evaluation.lens import SUPERSAMPLING
+from vidstyle.evaluation.rendered import RenderedSequence, sample_scene
+from vidstyle.evaluation.sequences import SequenceStep, SyntheticSequence, walk
+from vidstyle.evaluation.suite_scenes import foreground, parallax
 
-# Four samples a pixel on a rotated grid: no two share a row or a column, so near-level edges are smoothed best.
-_SAMPLES_PX = ((-0.125, -0.375), (0.375, -0.125), (0.125, 0.375), (-0.375, 0.125))
-_SAME_POINT = 1e-4  # relative depth below which two rays met the same point
-_EDGE_PX = 1e-6  # rounding must not put the picture's border outside it
+__all__ = [
+    "SUITE",
+    "RenderedSequence",
+    "SequenceStep",
+    "SyntheticSequence",
+    "sample_scene",
+    "suite_sequence",
+    "walk",
+]
 
-
-class SyntheticSequence(Protocol):
-    """Frames with exact motion between any two of them."""
-
-    @property
-    def num_frames(self) -> int:
-        """How many frames there are."""
-        ...
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """(width, height) in pixels."""
-        ...
-
-    @property
-    def fps(self) -> Fraction:
-        """Frames per second."""
-        ...
-
-    @property
-    def cuts(self) -> tuple[int, ...]:
-        """Indices of the frames that start a new shot, without frame 0."""
-        ...
-
-    def frame(self, index: int) -> Tensor:
-        """Frame ``index`` as (3, H, W) uint8 RGB."""
-        ...
-
-    def flow(self, source_index: int, target_index: int) -> tuple[Tensor, Tensor]:
-        """Exact motion between two frames: ``source(x)`` and ``target(x + flow)`` show the same surface point.
-
-        Returns:
-            flow: (2, H, W) float32 (dx, dy) in pixels; zero where it is not valid.
-            valid: (1, H, W) bool; False where the point is hidden or outside the target picture, and everywhere
-                across a cut.
-        """
-        ...
+_LAKE, _HARBOUR = 40, 110  # frames of the sample scene that cameras move over
 
 
-class RenderedSequence:
-    """Rendered shots joined by hard cuts.
+def suite_sequence(
+    name: str, size: tuple[int, int] = (640, 360), num_frames: int = 48, pictures: Sequence[Tensor] = ()
+) -> SyntheticSequence:
+    """One sequence of the suite, by its name in ``SUITE``.
 
     Args:
-        shots: (first frame index, shot), in order, the first at 0.
-        num_frames: how many frames there are.
-        size: (width, height) in pixels.
-        fps: frames per second.
-    """
-
-    def __init__(
-        self, shots: tuple[tuple[int, Shot], ...], num_frames: int, size: tuple[int, int], fps: Fraction
-    ) -> None:
-        starts = [start for start, _ in shots]
-        if not starts or starts[0] != 0 or any(a >= b for a, b in zip(starts, [*starts[1:], num_frames], strict=True)):
-            raise ValueError(f"shots must start at 0 and go up to less than {num_frames} frames, got {starts}")
-        if min(size) < 2:
-            raise ValueError(f"a picture is at least 2x2, got {size[0]}x{size[1]}")
-        self._starts = starts
-        self._shots = [shot for _, shot in shots]
-        self.num_frames = num_frames
-        self.size = size
-        self.fps = fps
-
-    @property
-    def cuts(self) -> tuple[int, ...]:
-        """Indices of the frames that start a new shot, without frame 0."""
-        return tuple(self._starts[1:])
-
-    def frame(self, index: int) -> Tensor:
-        """Frame ``index`` as (3, H, W) uint8 RGB, four samples a pixel."""
-        snapshot = self._snapshot(index)
-        centers = self._centers(np.float32)
-        total = np.zeros((len(centers), 3), np.float32)
-        for offset in _SAMPLES_PX:
-            hits = snapshot.look(centers + np.asarray(offset, np.float32))
-            # Each sample sees another part of the sun, rotated against the pixel grid: four of them soften shadows.
-            total += snapshot.shade(hits, sun_offset=(2 * offset[1], -2 * offset[0]))
-        width, height = self.size
-        picture = np.rint(np.clip(total / len(_SAMPLES_PX), 0, 1) * 255).astype(np.uint8)
-        return torch.from_numpy(picture.reshape(height, width, 3)).permute(2, 0, 1).contiguous()
-
-    def flow(self, source_index: int, target_index: int) -> tuple[Tensor, Tensor]:
-        """Exact motion from one frame to another of the same shot; see ``SyntheticSequence.flow``."""
-        width, height = self.size
-        if self._shot_index(source_index) != self._shot_index(target_index):
-            return torch.zeros(2, height, width), torch.zeros(1, height, width, dtype=torch.bool)
-        source, target = self._snapshot(source_index), self._snapshot(target_index)
-        centers = self._centers(np.float64)
-        hits = source.look(centers)
-        positions, depth = target.camera.project(target.place(hits))
-        with np.errstate(invalid="ignore"):
-            inside = (positions >= -_EDGE_PX) & (positions <= np.asarray([width - 1, height - 1]) + _EDGE_PX)
-            valid = (depth > 0) & inside.all(1)
-        reached = np.flatnonzero(valid)
-        seen = target.look(positions[reached])
-        valid[reached] = np.abs(seen.distance - depth[reached]) <= _SAME_POINT * depth[reached]
-        moved = np.where(valid[:, None], positions - centers, 0).astype(np.float32).reshape(height, width, 2)
-        return (
-            torch.from_numpy(moved).permute(2, 0, 1).contiguous(),
-            torch.from_numpy(valid.reshape(1, height, width)),
-        )
-
-    def _shot_index(self, index: int) -> int:
-        if not 0 <= index < self.num_frames:
-            raise IndexError(f"frame {index} of a sequence of {self.num_frames}")
-        return bisect_right(self._starts, index) - 1
-
-    def _snapshot(self, index: int) -> Snapshot:
-        shot = self._shot_index(index)
-        return Snapshot(self._shots[shot], float((index - self._starts[shot]) / self.fps), *self.size)
-
-    def _centers(self, dtype: type[np.floating]) -> Array:
-        width, height = self.size
-        y, x = np.mgrid[:height, :width]
-        return np.stack([x.ravel(), y.ravel()], axis=1).astype(dtype)
-
-
-def sample_scene(width: int = 640, height: int = 360, num_frames: int = 144) -> RenderedSequence:
-    """The shipped sample clip: a lake at golden hour, a hard cut halfway, then a ride along a harbour; 24 fps.
-
-    Motion in pixels grows with the size; the speed of things does not depend on ``num_frames``.
+        name: which one.
+        size: (width, height) in pixels; speeds in pixels grow with the width.
+        num_frames: how many frames; cameras turn back every 48, so that a sequence can be as long as one likes.
+        pictures: (3, H, W) RGB in [0, 1] to move over, best twice as large as the frames, such as photos; frames of the
+            sample scene where there are none. The rendered sequence, ``scene``, does not use them.
 
     Raises:
-        ValueError: fewer than two frames, or a picture below 2x2.
+        ValueError: an unknown name, fewer than two frames, or a frame below 2x2.
     """
-    if num_frames < 2:
-        raise ValueError(f"two shots need at least two frames, got {num_frames}")
-    shots = ((0, lake_shot()), ((num_frames + 1) // 2, harbour_shot()))
-    return RenderedSequence(shots, num_frames, (width, height), Fraction(24))
+    if name not in SUITE:
+        raise ValueError(f"there is no sequence {name!r} in the suite; there are {', '.join(SUITE)}")
+    if num_frames < 2 or min(size) < 2:
+        raise ValueError(f"a sequence has at least two frames of 2x2, got {num_frames} of {size}")
+
+    def picture(scene_index: int) -> Tensor:
+        if pictures:
+            return pictures[(list(SUITE).index(name) + (scene_index == _HARBOUR)) % len(pictures)]
+        return scene_picture(scene_index, *size)
+
+    return SUITE[name](size, num_frames, picture)
+
+
+_Pictures = Callable[[int], Tensor]
+_Maker = Callable[[tuple[int, int], int, _Pictures], SyntheticSequence]
+
+
+def _nonrigid(size: tuple[int, int], num_frames: int, picture: _Pictures) -> SyntheticSequence:
+    """Waves of 5 px run through the whole picture; up to some 3 px a frame."""
+    unit = size[0] / 640
+    seen = picture(_LAKE)
+    # The picture is seen from a little closer, so that no wave reaches beyond its border.
+    scale = min(SUPERSAMPLING, seen.shape[-1] / (size[0] + 26 * unit), seen.shape[-2] / (size[1] + 26 * unit))
+
+    def placement(index: int) -> Placement:
+        return Ripple(5 * unit, 110 * unit, 2 * math.pi * index / 31, (0.15 * unit * (there_and_back(index) - 23), 0.0))
+
+    return LayeredSequence([Layer(seen, scale, placement)], num_frames, size)
+
+
+def _lighting(size: tuple[int, int], num_frames: int, picture: _Pictures) -> SyntheticSequence:
+    """A slow zoom while the light falls to 60 % and turns warm, and comes back."""
+
+    def light(index: int) -> tuple[float, float, float]:
+        return sway(index, 60, 0.68), sway(index, 60, 0.6), sway(index, 60, 0.5)
+
+    return Relit(camera_move("zoom", size, num_frames, picture(_HARBOUR)), light)
+
+
+def _blur(size: tuple[int, int], num_frames: int, picture: _Pictures) -> SyntheticSequence:
+    """A swinging pan, up to 9 px a frame, with the shutter open for half of the time."""
+    swing_px, unit = 60.0, size[0] / 640
+
+    def path(index: float) -> Pose:
+        angle = 2 * math.pi * index / 42
+        return Pose(offset=(swing_px * unit * math.sin(angle), 0.2 * swing_px * unit * math.cos(2 * angle)))
+
+    return MotionBlurred(picture(_HARBOUR), path, num_frames, size)
+
+
+def _cut(size: tuple[int, int], num_frames: int, picture: _Pictures) -> SyntheticSequence:
+    """A pan, a hard cut halfway, a rotation."""
+    first = (num_frames + 1) // 2
+    return Joined(
+        [
+            camera_move("pan", size, first, picture(_LAKE)),
+            camera_move("rotation", size, num_frames - first, picture(_HARBOUR)),
+        ]
+    )
+
+
+SUITE: Final[dict[str, _Maker]] = {
+    "pan": lambda size, num, picture: camera_move("pan", size, num, picture(_HARBOUR)),
+    "zoom": lambda size, num, picture: camera_move("zoom", size, num, picture(_LAKE)),
+    "rotation": lambda size, num, picture: camera_move("rotation", size, num, picture(_HARBOUR)),
+    "parallax": lambda size, num, picture: parallax(picture(_LAKE), size, num),
+    "foreground": lambda size, num, picture: foreground(picture(_HARBOUR), size, num),
+    "nonrigid": _nonrigid,
+    "lighting": _lighting,
+    "noise": lambda size, num, picture: Noisy(camera_move("pan", size, num, picture(_LAKE)), sigma=0.025, seed=7),
+    "blur": _blur,
+    "cut": _cut,
+    "scene": lambda size, num, _picture: sample_scene(*size, num),
+}
+"""Name to maker; ``suite_sequence`` is how to call them.
+
+Camera over a picture: pan, zoom, rotation. Occlusion: parallax (thin posts among it), foreground (uncovered
+background). Bending: nonrigid. What cameras add: lighting, noise, blur. cut: two shots. scene: ray-cast, water and
+moving things, and a cut of its own.
+"""

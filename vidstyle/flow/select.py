@@ -29,11 +29,13 @@ class FlowChoice:
         estimator: ready to be pushed frames; None where no flow is wanted.
         name: such as ``raft-small``, ``dis-medium`` or ``none``.
         reason: one sentence for people.
+        weights: file of its network; None where it has none.
     """
 
     estimator: FlowEstimator | None
     name: str
     reason: str
+    weights: Path | None = None
 
 
 def choose_flow(
@@ -100,7 +102,7 @@ def _raft(model: RaftModel, device: str, *, allow_download: bool, weights: Path 
         **(_RAFT_ON_CPU if kind == "cpu" else {}),
     )
     effort = " at half resolution, to bear its cost on a CPU" if kind == "cpu" else ""
-    return FlowChoice(estimator, estimator.name, f"RAFT-{model} {because}{effort}, with the weights in {path}.")
+    return FlowChoice(estimator, estimator.name, f"RAFT-{model} {because}{effort}, with the weights in {path}.", path)
 
 
 def raft_weights_at_hand(model: RaftModel) -> Path | None:

@@ -1,0 +1,239 @@
+"""Clips painted once and kept, and many ways to steady them measured side by side."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from vidstyle.evaluation.gates import Gate, judge
+from vidstyle.evaluation.meters import ComparisonMeter, ComparisonSummary, Mean, TrackMeter, TrackSummary
+from vidstyle.evaluation.metrics import PatchSwd
+from vidstyle.evaluation.pair_motion import EstimatedMotion, ExactMotion, MotionSource
+from vidstyle.evaluation.synthetic import SyntheticSequence
+from vidstyle.flow.judge import JudgeName, choose_judge
+from vidstyle.frames import VideoFrame
+from vidstyle.media.reader import open_video
+from vidstyle.protocols import FlowEstimator, TemporalFilter
+from vidstyle.stylizers.checkpoint import load_feedforward
+from vidstyle.temporal.shots import CutDetector
+
+SWD_EVERY, SWD_FIRST = 12, 4
+PER_FRAME, UNTRAINED, SOURCE = "per frame", "per frame, no temporal loss", "source"
+Frames = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Clip:
+    """What is painted.
+
+    Attributes:
+        name: for tables.
+        frames: (N, 3, H, W) uint8, on disk.
+        rate: frames a second.
+        motion: makes what judges it.
+        is_exact: its motion is known.
+        key: of the cache.
+    """
+
+    name: str
+    frames: Frames
+    rate: Fraction
+    motion: Callable[[], MotionSource]
+    is_exact: bool
+    key: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """One method on one clip in one style."""
+
+    style: str
+    clip: str
+    method: str
+    is_exact: bool
+    track: TrackSummary
+    comparison: ComparisonSummary | None
+    swd: float | None
+    gates: tuple[Gate, ...]
+
+    @property
+    def failed(self) -> list[str]:
+        return [gate.name for gate in self.gates if gate.passed is False]
+
+
+def kept(
+    path: Path, num: int, size: tuple[int, int], dtype: type[np.generic], make: Callable[[], Iterator[Tensor]]
+) -> Frames:
+    """Frames out of a file, made and written before where it is not there; only what is read is in memory.
+
+    Args:
+        path: of the .npy file.
+        num: most frames; a clip may have fewer.
+        size: (width, height).
+        dtype: uint8, or float16 in [0, 1].
+        make: gives (3, H, W) frames.
+    """
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(".part.npy")
+        store = np.lib.format.open_memmap(part, "w+", dtype, (num, 3, size[1], size[0]))
+        count = 0
+        for count, frame in enumerate(islice(make(), num), 1):
+            store[count - 1] = frame.numpy().astype(dtype)
+            print(f"\r\033[K{path.stem} {count}", end="", file=sys.stderr, flush=True)
+        print("\r\033[K", end="", file=sys.stderr)
+        store.flush()
+        if count < num:
+            np.save(part, store[:count])
+        part.replace(path)
+    frames: Frames = np.load(path, mmap_mode="r")
+    return frames
+
+
+def suite_clip(name: str, sequence: SyntheticSequence, cache: Path, source: str) -> Clip:
+    """A sequence of the suite; ``source`` tells apart the pictures it shows."""
+    width, height = sequence.size
+    key = f"{name}-{source}-{width}x{height}-{sequence.num_frames}"
+    frames = kept(
+        cache / f"{key}.npy",
+        sequence.num_frames,
+        sequence.size,
+        np.uint8,
+        lambda: (sequence.frame(index) for index in range(sequence.num_frames)),
+    )
+    return Clip(name, frames, sequence.fps, lambda: ExactMotion(sequence), True, key)
+
+
+def file_clip(path: Path, num: int, width: int, cache: Path, judge_name: JudgeName) -> Clip:
+    """A real clip, brought to a width; judged with measured motion."""
+    with open_video(path) as reader:
+        full, rate = reader.info.upright_size, reader.info.average_rate
+    scale = min(1.0, width / full[0])
+    size = (round(full[0] * scale), round(full[1] * scale))
+
+    def pictures() -> Iterator[Tensor]:
+        with open_video(path) as reader:
+            for item in reader:
+                if isinstance(item, VideoFrame):
+                    picture = item.data[None].float()
+                    resized = F.interpolate(picture, (size[1], size[0]), mode="bicubic", antialias=True)
+                    yield resized[0].round().clamp(0, 255)
+
+    key = f"{path.stem}-{size[0]}x{size[1]}-{num}"
+    frames = kept(cache / f"{key}.npy", num, size, np.uint8, pictures)
+
+    def motion() -> MotionSource:
+        estimator = choose_judge(judge_name).estimator
+        if estimator is None:
+            sys.exit(f"measure_consistency: {judge_name} measures no motion")
+        return EstimatedMotion(estimator)
+
+    return Clip(path.stem, frames, rate, motion, False, key)
+
+
+def painted(weights: Path, clip: Clip, cache: Path) -> Frames:
+    """A clip painted frame by frame: (N, 3, H, W) float16, on disk."""
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()[:10]
+
+    def pictures() -> Iterator[Tensor]:
+        network = load_feedforward(weights)
+        for frame in clip.frames:
+            yield network(torch.from_numpy(frame.copy())[None].float() / 255).clamp(0, 1)[0]
+
+    num, _, height, width = clip.frames.shape
+    return kept(cache / f"{weights.stem}-{digest}-{clip.key}.npy", num, (width, height), np.float16, pictures)
+
+
+class Track:
+    """One method's meters on one clip."""
+
+    def __init__(self, size: tuple[int, int], swd: PatchSwd | None, method: TemporalFilter | None = None) -> None:
+        self.method, self._state = method, None
+        self.meter, self.comparison, self.swd, self._measure = TrackMeter(size), ComparisonMeter(), Mean(), swd
+
+    def filter(self, content: Tensor, stylized: Tensor, motion: Any) -> Tensor:
+        """The frame as an encoder gets it: (3, H, W) uint8."""
+        steady = stylized
+        if self.method is not None:
+            if motion is None:
+                self._state = None
+            steady, self._state = self.method.step(content, stylized, motion, self._state)
+        return steady[0].mul(255).round().clamp(0, 255).to(torch.uint8)
+
+    def push(self, index: int, image: Tensor, alone: Tensor | None, motions: Mapping[int, Any]) -> None:
+        self.meter.push(image, motions)
+        if alone is not None:
+            self.comparison.push(image, alone, motions.get(1))
+        if self._measure is not None and index % SWD_EVERY == SWD_FIRST:
+            self.swd.add(self._measure(image.float() / 255))
+
+
+def measure(
+    style: str,
+    clip: Clip,
+    stylized: Frames,
+    untrained: Frames | None,
+    methods: Mapping[str, Callable[[], TemporalFilter]],
+    flow: FlowEstimator,
+    swd: PatchSwd | None,
+) -> list[Result]:
+    """Every method on one painted clip, in one pass: the same flow for all, found once."""
+    height, width = clip.frames.shape[-2:]
+    size = (int(width), int(height))
+    tracks = {SOURCE: Track(size, None), PER_FRAME: Track(size, swd)}
+    if untrained is not None:
+        tracks[UNTRAINED] = Track(size, swd)
+    tracks |= {name: Track(size, swd, make()) for name, make in methods.items()}
+    judging, cuts = clip.motion(), CutDetector(clip.rate)
+    flow.reset()
+    for index in range(len(clip.frames)):
+        frame = torch.from_numpy(clip.frames[index].copy())
+        content, picture = frame[None].float() / 255, torch.from_numpy(stylized[index].copy())[None].float()
+        is_cut = cuts.push(frame)
+        if is_cut:
+            flow.reset()
+        motion = flow.push(content)
+        motions = judging.push(frame, is_cut)
+        alone = tracks[PER_FRAME].filter(content, picture, None)
+        for name, track in tracks.items():
+            if name == SOURCE:
+                track.push(index, frame, None, motions)
+            elif name == PER_FRAME:
+                track.push(index, alone, None, motions)
+            elif name == UNTRAINED and untrained is not None:
+                other = torch.from_numpy(untrained[index].copy())[None].float()
+                track.push(index, track.filter(content, other, None), None, motions)
+            else:
+                track.push(index, track.filter(content, picture, motion), alone, motions)
+        print(f"\r\033[K{style} on {clip.name} {index + 1}", end="", file=sys.stderr, flush=True)
+    print("\r\033[K", end="", file=sys.stderr)
+    return _results(style, clip, tracks, list(methods))
+
+
+def _results(style: str, clip: Clip, tracks: Mapping[str, Track], methods: list[str]) -> list[Result]:
+    alone = tracks[PER_FRAME]
+    alone_summary, alone_swd = alone.meter.summary(), _known(alone.swd)
+    results = []
+    for name, track in tracks.items():
+        summary, swd = track.meter.summary(), _known(track.swd)
+        compared = track.comparison.summary(summary, alone_summary) if name in methods else None
+        gates = judge(compared, swd, alone_swd) if name in methods else ()
+        results.append(Result(style, clip.name, name, clip.is_exact, summary, compared, swd, gates))
+    return results
+
+
+def _known(mean: Mean) -> float | None:
+    return None if math.isnan(mean.value) else mean.value
