@@ -146,7 +146,7 @@ def build_baseline(network: str, device: Any) -> Any:
     import torch
     import torch.nn.functional as F
 
-    from vidstyle.stylizers.adain import AdaInNet, feature_statistics
+    from vidstyle.stylizers.adain import AdaInNet
     from vidstyle.stylizers.encoder import VggEncoder
     from vidstyle.stylizers.feedforward import JohnsonNet
     from vidstyle.stylizers.pytorch_adain import PytorchAdaInDecoder
@@ -163,7 +163,7 @@ def build_baseline(network: str, device: Any) -> Any:
         encoder = VggEncoder(convolutions, (torch.eye(3)[..., None, None], torch.zeros(3)))
         net = AdaInNet(encoder, PytorchAdaInDecoder()).eval().to(device)
         with torch.no_grad():
-            style = [feature_statistics(each) for each in net.encode(torch.rand(1, 3, 512, 512, device=device))]
+            style = net.statistics(torch.rand(1, 3, 512, 512, device=device))
         call = partial(net, style=style)
 
     def paint(picture: Any) -> Any:

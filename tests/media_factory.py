@@ -201,7 +201,8 @@ def _frame(rgb: np.ndarray, pixel_format: str, matrix: str | None, color_range: 
 
 
 def _add_audio(container: Any, codec: str) -> Any:
-    stream = container.add_stream(codec, rate=48000)
+    # FFmpeg's own encoder of Vorbis asks whether one means it.
+    stream = container.add_stream(codec, rate=48000, options={"strict": "-2"} if codec == "vorbis" else {})
     stream.layout = "stereo"
     stream.metadata["language"] = "deu"
     return stream

@@ -14,12 +14,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from vidstyle.api import preview as preview
     from vidstyle.api import stylize as stylize
+    from vidstyle.planning import plan as plan
+    from vidstyle.planning import probe as probe
     from vidstyle.training.optimize import optimize as optimize
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "optimize", "preview", "stylize"]
+__all__ = ["__version__", "optimize", "plan", "preview", "probe", "stylize"]
 
-_HOMES = {"optimize": "vidstyle.training.optimize", "preview": "vidstyle.api", "stylize": "vidstyle.api"}
+_HOMES = {
+    "optimize": "vidstyle.training.optimize",
+    "plan": "vidstyle.planning",
+    "preview": "vidstyle.api",
+    "probe": "vidstyle.planning",
+    "stylize": "vidstyle.api",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -14,28 +14,21 @@ from torch import Tensor
 
 from vidstyle.compose import Composition
 from vidstyle.config import RenderConfig, make_config
+from vidstyle.controls.clip import facts_of_picture
 from vidstyle.errors import ConfigError, OpenError, UnsupportedMediaError
 from vidstyle.flow.select import FlowChoice
-from vidstyle.frames import VideoFrame, VideoInfo
-from vidstyle.media.gif import GifWriter
-from vidstyle.media.reader import VideoReader, open_video
+from vidstyle.frames import VideoFrame
+from vidstyle.media.eight_bits import to_eight_bits
+from vidstyle.media.reader import open_video
+from vidstyle.media.sequence_names import is_sequence
+from vidstyle.media.sequence_reader import SequenceReader
 from vidstyle.media.sheets import before_after, contact_sheet
-from vidstyle.media.stills import claim_output, is_still, read_still, write_still
-from vidstyle.media.writer import VideoWriter, open_writer
-from vidstyle.pipeline.painter import Painter
-from vidstyle.pipeline.preview import preview_frame
-from vidstyle.pipeline.render import render
-from vidstyle.protocols import MediaSink
+from vidstyle.media.stills import claim_output, holds_sixteen_bits, is_still, read_still, write_still
+from vidstyle.pipeline.preview import PreviewFrame, preview_frame
+from vidstyle.planning import open_source, plan_still, refuse_picture
+from vidstyle.rendering import OnPlan, OnProgress, clip_facts, num_warmup, render_clip
 from vidstyle.report import RenderReport
-from vidstyle.temporal.filter import warmup_frames
-
-#: Settings of video encoders, which a GIF has not.
-_VIDEO_SETTINGS = ("codec", "crf", "encoder_preset", "pixel_format", "encoder_options")
-
-#: Told what is about to happen (sentences), before the first frame.
-OnPlan = Callable[[Sequence[str]], None]
-#: Told frames done and frames expected (None where unknown).
-OnProgress = Callable[[int, int | None], None]
+from vidstyle.sidecar import add_sidecar, claim_sidecar
 
 
 def stylize(
@@ -47,21 +40,23 @@ def stylize(
     overwrite: bool = False,
     on_plan: OnPlan | None = None,
     on_progress: OnProgress | None = None,
+    command: Sequence[str] = (),
     **settings: Any,
 ) -> RenderReport:
-    """Paint a clip, a GIF or a still.
+    """Paint a clip, a GIF, a still, or a sequence of pictures.
 
     The output appears under its name when it is whole, and not before; on any failure nothing is left there, and a file
-    that was there stays.
+    that was there stays. Of a sequence every file is whole; those that are done stay on a failure, for ``continue_``.
 
     Args:
-        source: video, GIF or still (JPEG, PNG, TIFF, WebP).
-        output: where to; the suffix names the container.
+        source: video, GIF, still (JPEG, PNG, TIFF, WebP), or pattern of a sequence such as ``shot.%04d.exr``.
+        output: where to; the suffix names the container. A pattern writes a sequence.
         config: complete settings; without it they are made of ``preset`` and ``settings``.
         preset: name of a shipped preset, or a TOML file.
         overwrite: replace an existing output.
         on_plan: told what will happen before the first frame.
         on_progress: told how far the render is.
+        command: the command line, for the sidecar.
         **settings: fields of ``vidstyle.config.RenderConfig``, such as ``style="starry-night", consistency=0.9``.
 
     Returns:
@@ -77,17 +72,16 @@ def stylize(
         raise ConfigError("Give either complete settings as config, or a preset and single settings, not both.")
     config = config or make_config(preset, **settings)
     source, output = Path(source), Path(output)
-    if is_still(source):
-        return _stylize_still(source, output, config, overwrite, on_plan)
-    if is_still(output):
-        raise UnsupportedMediaError(
-            f"{output} is a picture but {source.name} is a clip; write to .mp4, or see 'vidstyle preview'.",
-            output,
-        )
-    return _stylize_clip(source, output, config, overwrite, on_plan=on_plan, on_progress=on_progress)
+    replaces = overwrite or config.continue_
+    if config.sidecar:
+        claim_sidecar(output, overwrite=replaces)
+    report = _stylize(source, output, config, overwrite, on_plan=on_plan, on_progress=on_progress)
+    if config.sidecar:
+        return add_sidecar(report, source, config, command=command, overwrite=replaces)
+    return report
 
 
-def _stylize_clip(
+def _stylize(
     source: Path,
     output: Path,
     config: RenderConfig,
@@ -96,89 +90,21 @@ def _stylize_clip(
     on_plan: OnPlan | None,
     on_progress: OnProgress | None,
 ) -> RenderReport:
-    warnings: list[str] = []
-    with open_video(
-        source, start_seconds=config.start_seconds, end_seconds=config.end_seconds, on_warning=warnings.append
-    ) as reader:
-        composition = Composition.load(config)
-        flow = composition.flow()
-        painter = composition.painter(reader.info.upright_size, reader.info.average_rate, flow)
-        size = painter.size or reader.info.upright_size
-        sink, streams = _open_sink(output, reader, size, config, overwrite)
-        try:
-            if on_plan is not None:
-                on_plan([composition.compute.reason, flow.reason, *streams])
-            expected = _expected_frames(reader.info, config)
-            stats = render(reader, sink, painter, on_progress and (lambda done: on_progress(done, expected)))
-        finally:
-            sink.abort()
-    return RenderReport(
-        output=output,
-        style=composition.stylizer.name,
-        num_frames=stats.num_frames,
-        size=size,
-        wall_seconds=stats.wall_seconds,
-        stage_seconds=stats.stage_seconds,
-        compute=composition.compute.reason,
-        flow=flow.reason,
-        streams=tuple(streams),
-        cut_seconds=tuple(stats.cut_seconds),
-        notes=(*warnings, *painter.fallbacks, *_sink_notes(sink, config)),
-    )
-
-
-def _sink_notes(sink: MediaSink, config: RenderConfig) -> list[str]:
-    if isinstance(sink, VideoWriter):
-        return sink.notes
-    notes = []
-    if isinstance(sink, GifWriter) and sink.num_frames_merged:
-        notes.append(f"{sink.num_frames_merged} frames closer than a GIF can show (2/100 s) were merged.")
-    ignored = [name for name in _VIDEO_SETTINGS if getattr(config, name) not in (None, {})]
-    if ignored:
-        notes.append(f"A GIF has no use for {', '.join(ignored)}.")
-    return notes
-
-
-def _open_sink(
-    output: Path, reader: VideoReader, size: tuple[int, int], config: RenderConfig, overwrite: bool
-) -> tuple[MediaSink, list[str]]:
-    if output.suffix.lower() == ".gif":
-        lines = [f"{stream.describe()}: dropped, a GIF has no place for it" for stream in reader.other_streams]
-        return GifWriter(output, source=reader.path, overwrite=overwrite), lines
-    writer = open_writer(
-        output,
-        reader,
-        size=size,
-        codec=config.codec,
-        crf=config.crf,
-        preset=config.encoder_preset,
-        pixel_format=config.pixel_format,
-        encoder_options=config.encoder_options,
-        audio=config.audio,
-        overwrite=overwrite,
-    )
-    return writer, [str(plan) for plan in writer.plan]
-
-
-def _expected_frames(info: VideoInfo, config: RenderConfig) -> int | None:
-    if config.start_seconds is None and config.end_seconds is None and info.num_frames_from_header:
-        return info.num_frames_from_header
-    end = min((value for value in (config.end_seconds, info.duration_seconds) if value is not None), default=None)
-    if end is None:
-        return None
-    return max(round((end - (config.start_seconds or 0.0)) * float(info.average_rate)), 1)
+    if is_still(source):
+        return _stylize_still(source, output, config, overwrite, on_plan)
+    refuse_picture(source, output)
+    return render_clip(source, output, config, overwrite, on_plan=on_plan, on_progress=on_progress)
 
 
 def _stylize_still(
     source: Path, output: Path, config: RenderConfig, overwrite: bool, on_plan: OnPlan | None
 ) -> RenderReport:
-    if not is_still(output):
-        raise UnsupportedMediaError(f"{source.name} is a picture and {output} is not; write to .png or .jpg.", output)
-    still = read_still(source)
+    still = read_still(source, deep=holds_sixteen_bits(output))
+    plan = plan_still(source, output, (still.data.shape[-1], still.data.shape[-2]), config)
     claim_output(output, source=source, overwrite=overwrite)
     composition = Composition.load(config)
     if on_plan is not None:
-        on_plan([composition.compute.reason])
+        on_plan([composition.compute.reason, *plan.lines()])
     started = time.perf_counter()
     painted = _paint_picture(composition, still.data)
     notes = write_still(output, painted, still, overwrite=overwrite)
@@ -190,11 +116,13 @@ def _stylize_still(
         wall_seconds=time.perf_counter() - started,
         compute=composition.compute.reason,
         notes=(*still.notes, *notes),
+        plan=plan,
     )
 
 
 def _paint_picture(composition: Composition, picture: Tensor) -> Tensor:
-    painter = composition.painter((picture.shape[-1], picture.shape[-2]))
+    painter = composition.painter((picture.shape[-1], picture.shape[-2]), clip=facts_of_picture(picture))
+    painter.output_dtype = picture.dtype
     return painter.paint([VideoFrame(picture, 0, Fraction(1))])[0].data
 
 
@@ -204,8 +132,8 @@ class PreviewCell:
 
     Attributes:
         style: name of the style.
-        at_seconds: moment asked for, on the clip's own clock.
-        shown_seconds: when the frame shown at that moment starts.
+        at_seconds: moment asked for, counted from the clip's first frame.
+        shown_seconds: when the frame shown at that moment starts, likewise.
         original: (3, H, W) uint8 RGB, at the output size.
         stylized: (3, H, W) uint8 RGB, as the full render would deliver it to the encoder.
         num_warmup_frames: frames of the same shot before it that the filter saw.
@@ -240,7 +168,7 @@ def preview(
     source: str | Path,
     output: str | Path | None = None,
     *,
-    at: float | Sequence[float] = 0.0,
+    at: float | str | Sequence[float | str] = 0.0,
     style: str | Sequence[str] | None = None,
     preset: str | Path | None = None,
     overwrite: bool = False,
@@ -253,9 +181,9 @@ def preview(
     cut, so that a preview equals the render's frame before encoding (PSNR above 45 dB).
 
     Args:
-        source: video, GIF or still.
+        source: video, GIF, still, or pattern of a sequence.
         output: picture to write; None writes nothing.
-        at: one or more moments in seconds, on the clip's own clock; a still ignores them.
+        at: one or more moments, counted from the clip's first frame: seconds, or timecodes; a still ignores them.
         style: one or more styles; more than one moment or style makes a contact sheet.
         preset: name of a shipped preset, or a TOML file.
         overwrite: replace an existing output.
@@ -272,7 +200,7 @@ def preview(
         DeviceError: the device is not there or too small.
     """
     source = Path(source)
-    times = [at] if isinstance(at, int | float) else list(at)
+    times = [at] if isinstance(at, int | float | str) else list(at)
     styles: list[str | None] = [style] if style is None or isinstance(style, str) else list(style)
     if not times or not styles:
         raise ConfigError("A preview needs at least one moment and one style; name them with 'at' and 'style'.")
@@ -289,8 +217,11 @@ def preview(
         for moment in times[:1] if is_still(source) else times:
             if is_still(source):
                 cell = _still_cell(source, composition)
+            elif is_sequence(source):
+                cell = _sequence_cell(source, composition, flow, moment)
+                flow_reason = flow.reason
             else:
-                cell = _clip_cell(source, composition, flow, float(moment))
+                cell = _clip_cell(source, composition, flow, moment)
                 flow_reason = flow.reason
             cells.append(cell)
             if on_cell is not None:
@@ -307,33 +238,59 @@ def _still_cell(source: Path, composition: Composition) -> PreviewCell:
     return PreviewCell(composition.stylizer.name, 0.0, 0.0, _fit(picture, painted), painted, 0)
 
 
-def _clip_cell(source: Path, composition: Composition, flow: FlowChoice, at_seconds: float) -> PreviewCell:
+def _clip_cell(source: Path, composition: Composition, flow: FlowChoice, at: float | str) -> PreviewCell:
     config = composition.config
-    begin, end = config.start_seconds or 0.0, config.end_seconds
-    if at_seconds < begin or (end is not None and at_seconds >= end):
-        raise ConfigError(f"{at_seconds:g} s is outside the range to render; choose a moment between start and end.")
-
-    def open_from(start_seconds: float) -> VideoReader:
-        return open_video(source, start_seconds=start_seconds or None, shift_to_zero=False)
-
-    def make_painter() -> Painter:
+    with open_video(
+        source,
+        start_seconds=at,
+        warmup_frames=num_warmup(config),
+        from_shown=True,
+        shift_to_zero=False,
+        fps=config.fps,
+        video_stream=config.video_stream,
+        deinterlace=config.deinterlace,
+        on_error=config.on_error,
+    ) as reader:
+        info, at_seconds = reader.info, reader.moment(at)
+        begin, end = (None if m is None else reader.moment(m) for m in (config.start_seconds, config.end_seconds))
+        if at_seconds < (begin or 0) or (end is not None and at_seconds >= end):
+            raise ConfigError(
+                f"{float(at_seconds):g} s is outside the range to render; choose a moment between start and end."
+            )
         if flow.estimator is not None:
             flow.estimator.reset()
-        return composition.painter(info.upright_size, info.average_rate, flow)
+        painter = composition.painter(info.upright_size, info.average_rate, flow, clip_facts(reader, config))
+        found = preview_frame(reader, painter, float(reader.origin + at_seconds))
+        if found is None:
+            length = f", which is {info.duration_seconds:.2f} s long" if info.duration_seconds else ""
+            raise OpenError(f"{float(at_seconds):g} s is outside {source}{length}; choose a moment within it.", source)
+        return _cell(composition, found, float(at_seconds), reader.origin)
 
-    with open_from(at_seconds) as reader:  # a moment past the end is refused here, before anything is painted
-        info = reader.info
-    num_warmup = warmup_frames(config.consistency) if flow.estimator is not None else 0
-    found = preview_frame(open_from, make_painter, at_seconds, num_warmup, begin_seconds=begin)
+
+def _sequence_cell(source: Path, composition: Composition, flow: FlowChoice, at: float | str) -> PreviewCell:
+    with open_source(source, None, composition.config, lambda _: None) as reader:
+        if not isinstance(reader, SequenceReader):
+            raise TypeError(f"{source} is no sequence")
+        sequence = reader.sequence
+    index = sequence.index_at(at)
+    if flow.estimator is not None:
+        flow.estimator.reset()
+    config, info = composition.config, sequence.info
+    with sequence.read(index, index + 1, num_warmup(config)) as part:
+        painter = composition.painter(info.upright_size, info.average_rate, flow, clip_facts(part, config))
+        found = preview_frame(part, painter, float((index + Fraction(1, 2)) * sequence.info.time_base))
     if found is None:
-        length = f", which is {info.duration_seconds:.2f} s long" if info.duration_seconds else ""
-        raise OpenError(f"{at_seconds:g} s is outside {source}{length}; choose a moment within it.", source)
+        raise OpenError(f"{source} has no frame at {at}; choose another moment.", source)
+    return _cell(composition, found, float(index * sequence.info.time_base), Fraction(0))
+
+
+def _cell(composition: Composition, found: PreviewFrame, at_seconds: float, origin: Fraction) -> PreviewCell:
     painted = found.painted
     return PreviewCell(
         style=composition.stylizer.name,
         at_seconds=at_seconds,
-        shown_seconds=painted.source.seconds,
-        original=_fit(painted.source.data, painted.data),
+        shown_seconds=float(painted.source.pts * painted.source.time_base - origin),
+        original=_fit(to_eight_bits(painted.source.data), painted.data),
         stylized=painted.data,
         num_warmup_frames=found.num_warmup_frames,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from importlib.metadata import entry_points
@@ -10,6 +11,8 @@ from pathlib import Path
 import torch
 
 from vidstyle.config import RenderConfig, output_size
+from vidstyle.controls.clip import ClipFacts
+from vidstyle.controls.dressing import dress
 from vidstyle.errors import CheckpointMismatchError, DeviceError, WeightsNotFoundError
 from vidstyle.flow.select import FlowChoice, choose_flow
 from vidstyle.media.stills import is_still, read_style_image
@@ -17,6 +20,7 @@ from vidstyle.pipeline.painter import Painter, is_out_of_memory
 from vidstyle.protocols import Stylizer
 from vidstyle.stylizers.adain import AdaInNet, AdaInStylizer, load_adain
 from vidstyle.stylizers.checkpoint import IdentityStylizer, load_feedforward
+from vidstyle.stylizers.mixture import LightMixture, mixture_name, parse_mixture
 from vidstyle.stylizers.pytorch_adain import is_pytorch_adain, load_pytorch_adain, pytorch_adain_files
 from vidstyle.temporal.filter import ConsistencyFilter
 from vidstyle.temporal.shots import CutDetector
@@ -74,41 +78,57 @@ def cpu_has_bf16() -> bool:
 
 
 def load_stylizer(config: RenderConfig) -> Stylizer:
-    """Find and load the style: ``identity``, a file, a picture (AdaIN), a plugin, or a shipped name; a file wins.
+    """Find and load the style: ``identity``, a file, a picture (AdaIN), a plugin, a shipped name, or ``A:0.6+B:0.4``.
+
+    A file wins over everything of the same name. A mixture of pictures is mixed in the AdaIN model's features, any
+    other as light.
 
     Raises:
+        ConfigError: a mixture that cannot be read.
         WeightsNotFoundError: no such style, file or AdaIN model.
         UnsupportedCheckpointError: a file that is not a safe, readable checkpoint.
         CheckpointMismatchError: a checkpoint of another architecture.
         MediaError: the style picture cannot be read.
     """
-    path = Path(config.style)
+    names, shares = zip(*parse_mixture(config.style), strict=True)
+    if len(names) == 1:
+        return _single(names[0], config)
+    paths = [Path(name) for name in names]
+    if all(path.is_file() and is_still(path) for path in paths):
+        return _from_pictures(paths, shares, config)
+    return LightMixture([_single(name, config) for name in names], shares)
+
+
+def _single(style: str, config: RenderConfig) -> Stylizer:
+    path = Path(style)
     if path.is_file():
-        return _from_picture(path, config) if is_still(path) else load_feedforward(path)
-    if config.style == IDENTITY:
+        return _from_pictures([path], (1.0,), config) if is_still(path) else load_feedforward(path)
+    if style == IDENTITY:
         return IdentityStylizer()
     if path.suffix in (".safetensors", ".pth", ".pt") or is_still(path):
         raise WeightsNotFoundError(f"There is no style file {path}; check the path, or see 'vidstyle styles'.")
-    for plugin in entry_points(group="vidstyle.stylizers", name=config.style):
+    for plugin in entry_points(group="vidstyle.stylizers", name=style):
         stylizer = plugin.load()()
         if not isinstance(stylizer, Stylizer):
-            raise CheckpointMismatchError(f"Plugin style {config.style} ({plugin.value}) does not make a Stylizer.")
+            raise CheckpointMismatchError(f"Plugin style {style} ({plugin.value}) does not make a Stylizer.")
         return stylizer
-    shipped = find_style(config.style)
+    shipped = find_style(style)
     stylizer = load_feedforward(shipped.path)
     stylizer.name = shipped.name
     return stylizer
 
 
-def _from_picture(path: Path, config: RenderConfig) -> Stylizer:
+def _from_pictures(paths: Sequence[Path], shares: Sequence[float], config: RenderConfig) -> Stylizer:
+    path = paths[0]
     model = config.adain_model or ANY_STYLE
     if model == ANY_STYLE and not model.is_file():
         raise WeightsNotFoundError(
             f"{path} is a picture, and a picture as style needs an AdaIN model: name one with --adain-model, "
             "or use a style listed by 'vidstyle styles'."
         )
-    image = read_style_image(path, STYLE_IMAGE_SIDE_PX)
-    return AdaInStylizer(path.stem, _adain_net(model), image, config.style_weight)
+    images = [(read_style_image(each, STYLE_IMAGE_SIDE_PX), share) for each, share in zip(paths, shares, strict=True)]
+    name = path.stem if len(paths) == 1 else mixture_name([each.stem for each in paths], shares)
+    return AdaInStylizer(name, _adain_net(model), images, config.style_weight)
 
 
 def _adain_net(path: Path) -> AdaInNet:
@@ -125,50 +145,68 @@ class Composition:
         config: the settings.
         compute: device and precision.
         stylizer: on the device.
+        region_stylizers: those of ``config.regions``, likewise.
     """
 
     config: RenderConfig
     compute: Compute
     stylizer: Stylizer
+    region_stylizers: tuple[Stylizer, ...] = ()
 
     @classmethod
     def load(cls, config: RenderConfig) -> Composition:
-        """Choose the device and load the style.
+        """Choose the device and load the styles.
 
         Raises:
             VidstyleError: whatever ``choose_compute`` and ``load_stylizer`` raise.
         """
         compute = choose_compute(config.device, config.precision)
         try:
-            stylizer = load_stylizer(config).to(str(compute.device), compute.dtype)
+            configs = [config, *(config.model_copy(update={"style": region.style}) for region in config.regions)]
+            stylizer, *others = [load_stylizer(each).to(str(compute.device), compute.dtype) for each in configs]
         except RuntimeError as error:
             if is_out_of_memory(error):
                 raise DeviceError(f"{compute.device} has too little free memory for the style; free some.") from error
             raise
-        return cls(config, compute, stylizer)
+        return cls(config, compute, stylizer, tuple(others))
 
     def flow(self) -> FlowChoice:
-        """A fresh flow estimator; none where consistency is 0."""
+        """A fresh flow estimator; none where consistency is 0 throughout."""
         config = self.config
-        if config.consistency == 0.0:
+        if config.highest("consistency") == 0.0:
             return FlowChoice(None, "none", "No optical flow, because consistency is 0.")
         return choose_flow(
             config.flow, str(self.compute.device), allow_download=config.allow_download, weights=config.flow_weights
         )
 
-    def painter(self, size: tuple[int, int], rate: Fraction | None = None, flow: FlowChoice | None = None) -> Painter:
+    def painter(
+        self,
+        size: tuple[int, int],
+        rate: Fraction | None = None,
+        flow: FlowChoice | None = None,
+        clip: ClipFacts | None = None,
+    ) -> Painter:
         """A fresh painter.
 
         Args:
             size: (width, height) of the upright source in pixels.
             rate: frames per second of a clip; None for single pictures.
             flow: from ``flow``; None paints each frame on its own.
+            clip: what the controls have to know; only settings without masks, keyframes and the like go without.
+
+        Raises:
+            ConfigError: a mask or a look-up table does not fit.
+            MediaError: a mask cannot be read.
         """
         config = self.config
         estimator = flow.estimator if flow is not None else None
         wanted = output_size(config.size, size)
+        unturned = [self.stylizer, *self.region_stylizers]
+        look, stylizers = dress(config, unturned, size, wanted, clip, device=self.compute.device)
         return Painter(
-            stylizer=self.stylizer,
+            stylizer=stylizers[0],
+            region_stylizers=tuple(stylizers[1:]),
+            look=look,
             temporal=ConsistencyFilter(config.consistency) if estimator is not None else None,
             flow=estimator,
             cuts=CutDetector(rate) if rate is not None else None,

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import ConfigDict, Field, ValidationError, field_validator
 
+from vidstyle.control_settings import ControlSettings
+from vidstyle.encoding import EncodingSettings, override
 from vidstyle.errors import ConfigError
+from vidstyle.explain import explain
+from vidstyle.moments import Timecode, parse_frame_range, parse_moment, parse_rate
 
 FlowName = Literal["auto", "raft", "raft-small", "raft-large", "dis", "none"]
 
 
-class RenderConfig(BaseModel):
+class RenderConfig(ControlSettings, EncodingSettings):
     """Everything that decides what a render looks like and how it is written.
+
+    With the fields of ``ControlSettings`` and ``EncodingSettings``.
 
     Attributes:
         style: shipped style, weight file, ``identity``, or (with an AdaIN model) a picture.
@@ -29,14 +34,27 @@ class RenderConfig(BaseModel):
         precision: of the network; ``auto`` is fp16 on CUDA, bf16 where the CPU has it, else fp32.
         batch_size: frames a network call; None chooses by device.
         size: output size: ``1280x720``, ``720p`` (height), ``640w`` (width) or ``50%``; None keeps the source's.
-        start_seconds: first moment to render; None is the beginning.
-        end_seconds: moment to stop before; None is the end.
-        codec: video encoder by FFmpeg's name; None follows the container.
-        crf: constant rate factor; None is the encoder's customary value.
-        encoder_preset: encoder speed preset.
-        pixel_format: by FFmpeg's name; None follows source and codec.
-        encoder_options: further options, passed to the encoder as they are.
-        audio: copy (convert only where the container refuses) or drop.
+        start_seconds: first moment to render, counted from the clip's first frame: seconds, or a timecode
+            ``hh:mm:ss:ff`` (``;ff`` for drop-frame), which counts from the clip's own; None is the beginning.
+        end_seconds: moment to stop before, written alike; None is the end.
+        frames: ``A-B``, first and last frame to render, counted from 0 in a clip, by their numbers in a sequence;
+            instead of start and end.
+        handles: so many frames more on both sides of the range.
+        fps: constant rate to give the clip, such as ``25`` or ``24000/1001``; None keeps every frame and its time.
+            Of a sequence of pictures: how fast they are shown; None is 24.
+        video_stream: which picture of several, counted from 0; None takes the one players show.
+        deinterlace: turn interlaced frames into progressive ones, which the networks need.
+        on_error: stop at damage, or skip it: the last good frame stands in for the lost ones.
+        containers: settings of the encoder for one kind of file (``mp4``, ``mov``, ``mkv``, ``webm``), in place of the
+            others; presets use it.
+        alpha: drop, or keep the opacity of sources that have it, which few encoders can.
+        audio: copy (convert only where the container refuses), transcode (to the container's customary codec) or drop.
+        sound: file with the sound of a sequence of pictures; None takes a WAV of its name beside it.
+        continue_: keep the frames of an output sequence that are there, and render the others.
+        color_config: OpenColorIO configuration for linear (OpenEXR) sequences; None takes a built-in curve.
+        linear_space: colour space of linear sequences, by a name in ``color_config``.
+        display_space: what stylizers see of them: ``srgb`` or ``rec709``, or a name in ``color_config``.
+        sidecar: write ``OUT.json`` beside the output: settings, versions, hashes, plan and figures of the render.
         allow_download: fetch weights that are not on this machine.
     """
 
@@ -52,14 +70,23 @@ class RenderConfig(BaseModel):
     precision: Literal["auto", "fp32", "fp16", "bf16"] = "auto"
     batch_size: int | None = Field(None, ge=1, le=256)
     size: str | None = None
-    start_seconds: float | None = Field(None, ge=0.0, allow_inf_nan=False)
-    end_seconds: float | None = Field(None, gt=0.0, allow_inf_nan=False)
-    codec: str | None = None
-    crf: int | None = Field(None, ge=0, le=63)
-    encoder_preset: str | None = None
-    pixel_format: str | None = None
-    encoder_options: dict[str, str] = Field(default_factory=dict)
-    audio: Literal["copy", "drop"] = "copy"
+    start_seconds: float | str | None = None
+    end_seconds: float | str | None = None
+    frames: str | None = None
+    handles: int = Field(0, ge=0, le=100_000)
+    fps: str | None = None
+    video_stream: int | None = Field(None, ge=0)
+    deinterlace: bool = False
+    on_error: Literal["stop", "skip"] = "stop"
+    containers: dict[Literal["mp4", "mov", "mkv", "webm"], EncodingSettings] = Field(default_factory=dict)
+    alpha: Literal["drop", "keep"] = "drop"
+    audio: Literal["copy", "transcode", "drop"] = "copy"
+    sound: Path | None = None
+    continue_: bool = False
+    color_config: Path | None = None
+    linear_space: str | None = None
+    display_space: str | None = None
+    sidecar: bool = False
     allow_download: bool = False
 
     @field_validator("device")
@@ -69,12 +96,42 @@ class RenderConfig(BaseModel):
             raise ValueError("a device is auto, cpu, cuda, cuda:N or mps")
         return value
 
+    @field_validator("start_seconds", "end_seconds")
+    @classmethod
+    def _moment_is_readable(cls, value: float | str | None) -> float | str | None:
+        if value is None:
+            return None
+        moment = parse_moment(value)
+        return str(moment) if isinstance(moment, Timecode) else float(moment)
+
+    @field_validator("frames")
+    @classmethod
+    def _frames_are_readable(cls, value: str | None) -> str | None:
+        if value is not None:
+            value = value.removesuffix("x1")  # fileseq's way to say every frame
+            parse_frame_range(value)
+        return value
+
+    @field_validator("fps", mode="before")
+    @classmethod
+    def _rate_is_readable(cls, value: object) -> str | None:
+        return None if value is None else str(parse_rate(str(value)))
+
     @field_validator("size")
     @classmethod
     def _size_is_readable(cls, value: str | None) -> str | None:
         if value is not None:
             output_size(value, (640, 360))
         return value
+
+    def encoding(self, suffix: str) -> EncodingSettings:
+        """The encoder's settings for files of one kind.
+
+        Args:
+            suffix: of the output, such as ``.webm``.
+        """
+        name = suffix.lower().removeprefix(".").replace("m4v", "mp4")
+        return next((table for key, table in self.containers.items() if key == name), self)
 
 
 def output_size(size: str | None, source: tuple[int, int]) -> tuple[int, int]:
@@ -114,29 +171,25 @@ def make_config(preset: str | Path | None = None, **flags: Any) -> RenderConfig:
         ConfigError: an unknown key, a wrong type or a value out of range; the message names it.
     """
     values = load_preset(preset) if preset is not None else {}
+    text = preset_path(preset).read_text(encoding="utf-8") if preset is not None else ""
     given = {key: value for key, value in flags.items() if value is not None}
-    where = dict.fromkeys(values.keys() - given.keys(), f"preset {preset}")
-    values |= given
+    values = override(values, given)
     try:
         config = RenderConfig(**values)
     except ValidationError as error:
-        raise ConfigError(_explain(error, where)) from error
-    if None not in (config.start_seconds, config.end_seconds) and config.end_seconds <= config.start_seconds:  # type: ignore[operator]
-        raise ConfigError(f"The end ({config.end_seconds:g} s) must come after the start ({config.start_seconds:g} s).")
+        raise ConfigError(explain(error, RenderConfig, str(preset or ""), text, tuple(given))) from error
+    _check_range(config)
     return config
 
 
-def _explain(error: ValidationError, where: dict[str, str]) -> str:
-    first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"])
-    origin = where.get(str(first["loc"][0]) if first["loc"] else "")
-    place = f" in {origin}" if origin else ""
-    if first["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(key, RenderConfig.model_fields, n=1)
-        hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(RenderConfig.model_fields)}."
-        return f"There is no setting '{key}'{place}; {hint}"
-    message = str(first["msg"]).removeprefix("Value error, ").removesuffix(".")
-    return f"Setting '{key}'{place} cannot be {first['input']!r}: {message[0].lower()}{message[1:]}."
+def _check_range(config: RenderConfig) -> None:
+    start, end = config.start_seconds, config.end_seconds
+    if config.frames is not None and (start is not None or end is not None):
+        raise ConfigError("Give a range of frames, or a start and an end, not both.")
+    if end == 0:
+        raise ConfigError("The end cannot be 0 s; leave it out to render to the end of the clip.")
+    if isinstance(start, float) and isinstance(end, float) and end <= start:
+        raise ConfigError(f"The end ({end:g} s) must come after the start ({start:g} s).")
 
 
 def presets_folder() -> Path:
@@ -150,11 +203,11 @@ def shipped_presets() -> list[str]:
     return sorted(path.stem for path in presets_folder().glob("*.toml"))
 
 
-def load_preset(preset: str | Path) -> dict[str, Any]:
-    """Read a preset: a TOML file, or the name of a shipped one.
+def preset_path(preset: str | Path) -> Path:
+    """Where a preset is: a TOML file, or the name of a shipped one.
 
     Raises:
-        ConfigError: there is none, or it is not TOML.
+        ConfigError: there is none.
     """
     path = Path(preset)
     if path.suffix != ".toml" and not path.is_file():
@@ -163,6 +216,16 @@ def load_preset(preset: str | Path) -> dict[str, Any]:
         raise ConfigError(
             f"There is no preset '{preset}'; shipped are {', '.join(shipped_presets())}, or name a .toml file."
         )
+    return path
+
+
+def load_preset(preset: str | Path) -> dict[str, Any]:
+    """Read a preset: a TOML file, or the name of a shipped one.
+
+    Raises:
+        ConfigError: there is none, or it is not TOML.
+    """
+    path = preset_path(preset)
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

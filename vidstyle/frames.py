@@ -48,6 +48,8 @@ class VideoInfo:
         bit_depth: bits of one stored component.
         codec: decoder name, such as ``h264``.
         pixel_format: FFmpeg's name of the stored pixel format.
+        has_alpha: the stored picture has an opacity channel.
+        is_interlaced: a stored picture is two fields of different moments.
         num_frames_from_header: for progress only, never for loop control.
         duration_seconds: from the header; for progress only.
     """
@@ -63,6 +65,8 @@ class VideoInfo:
     bit_depth: int = 8
     codec: str = ""
     pixel_format: str = ""
+    has_alpha: bool = False
+    is_interlaced: bool = False
     num_frames_from_header: int | None = None
     duration_seconds: float | None = None
 
@@ -83,16 +87,22 @@ class VideoFrame:
     """One decoded picture.
 
     Attributes:
-        data: (3, H, W) uint8 RGB, upright; usually a channels-last view of the decoder's own memory layout.
+        data: (3, H, W) RGB, upright and display-referred: uint8, or uint16 over its whole range where the source (on
+            the way to the sink: the output) has more than 8 bits.
         pts: presentation time in ticks of ``time_base``.
         time_base: seconds per tick.
         duration: ticks the picture is shown for; None where the source does not say.
+        alpha: (1, H, W) opacity, straight, of the dtype of ``data``; None where there is none or it is not kept.
+        stored: the media library's own picture, where ``data`` shows nothing else and a writer may encode it as it is;
+            only ``vidstyle.media`` looks inside.
     """
 
     data: Tensor
     pts: int
     time_base: Fraction
     duration: int | None = None
+    alpha: Tensor | None = None
+    stored: Any | None = None
 
     @property
     def seconds(self) -> float:

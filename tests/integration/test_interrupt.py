@@ -59,7 +59,7 @@ def test_an_interrupted_render_leaves_nothing(
     assert output.read_bytes() == b"precious"
     assert "Traceback" not in err
     if number == signal.SIGINT:
-        assert messages(err) == ["vidstyle: interrupted; nothing was left behind."]
+        assert messages(err) == ["vidstyle: interrupted; nothing unfinished was left behind."]
     assert "wrote" not in out
 
 

@@ -246,30 +246,39 @@ def test_rotation_is_in_the_pixels_and_no_longer_in_the_tags(tmp_path, rotation)
 
 
 @pytest.mark.parametrize(
-    ("output", "codec"),
-    [("out.mp4", None), ("out.mkv", None), ("out.mov", "libx265"), ("out.webm", None)],
+    ("output", "codec", "kept"),
+    [
+        ("out.mp4", None, True),
+        ("out.mkv", None, True),
+        ("out.mov", "libx265", True),
+        ("out.mov", "prores_ks", True),
+        ("out.mp4", "libvpx-vp9", True),
+        ("out.mp4", "libsvtav1", True),
+        ("out.mkv", "libsvtav1", False),
+        ("out.mkv", "ffv1", False),
+        ("out.webm", None, False),
+    ],
 )
-def test_pixel_shape_is_kept_or_its_loss_is_said(tmp_path, output, codec):
-    clip = factory.make_clip(tmp_path / "c.mp4", num_frames=2, sample_aspect_ratio=Fraction(16, 11))
+def test_pixel_shape_is_kept_or_its_loss_is_said(tmp_path, output, codec, kept):
+    clip = factory.make_clip(tmp_path / "c.mp4", num_frames=2, size=(256, 144), sample_aspect_ratio=Fraction(16, 11))
 
     writer = copy(clip, tmp_path / output, codec=codec)
 
     with open_video(tmp_path / output) as reader:
-        kept = reader.info.sample_aspect_ratio == Fraction(16, 11)
+        assert (reader.info.sample_aspect_ratio == Fraction(16, 11)) == kept
     assert kept == (not any("square" in note for note in writer.notes))
-    assert kept == (output != "out.webm")
 
 
 @pytest.mark.parametrize("size", [(65, 48), (64, 49), (65, 49)])
 @pytest.mark.parametrize(("output", "noted"), [("out.mp4", True), ("out.webm", False)])
 def test_odd_sizes_come_out_exactly(tmp_path, size, output, noted):
-    clip = factory.make_clip(tmp_path / "c.mkv", num_frames=2, size=size, pixel_format="yuv444p")
+    clip = factory.make_clip(tmp_path / "c.mkv", num_frames=2, size=size, codec="ffv1", pixel_format="yuv420p")
 
     writer = copy(clip, tmp_path / output)
 
     with open_video(tmp_path / output) as reader:
         assert reader.info.upright_size == size
-    assert bool(writer.notes) == noted
+    assert any("is odd" in note for note in writer.notes) == noted
     assert mean_error(clip, tmp_path / output) < 2.5
 
 
@@ -355,5 +364,8 @@ def test_real_clips(test_data, tmp_path, name):
     writer = copy(clip, tmp_path / "out.mp4")
 
     assert times(tmp_path / "out.mp4") == times(clip)
+    if "vorbis" in name:  # which players do not look for in MP4
+        assert [(p.action, p.target_codec) for p in writer.plan] == [("convert", "aac")]
+        return
     assert [p.action for p in writer.plan] == ["copy"]
     assert factory.audio_packets(tmp_path / "out.mp4") == factory.audio_packets(clip)

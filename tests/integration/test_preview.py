@@ -7,6 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import media_factory as factory
 import numpy as np
 import pytest
 from fakes import CollectingSink
@@ -88,10 +89,52 @@ def test_the_filter_matters_on_this_clip(
     assert psnr(cell.stylized.numpy(), frames[60].data.numpy()) < 40
 
 
-def test_a_preview_of_a_part_starts_with_the_part(moving_clip: Path, painted_style: Path) -> None:
+def test_a_render_of_a_part_begins_as_the_whole_render_goes_on(
+    rendered: tuple[float, list[VideoFrame]], moving_clip: Path, painted_style: Path
+) -> None:
+    consistency, whole = rendered
+    config = make_config(style=str(painted_style), consistency=consistency, flow="dis", start_seconds=60 / 24)
+    composition = Composition.load(config)
+    sink = CollectingSink()
+    with open_video(moving_clip, start_seconds=60 / 24, end_seconds=3.1, warmup_frames=90) as reader:
+        stats = render(
+            reader,
+            sink,
+            composition.painter(SIZE, Fraction(24), composition.flow()),
+            first_seconds=reader.first_seconds,
+        )
+    assert [frame.pts * frame.time_base for frame in sink.frames][:2] == [0, Fraction(42, 1000)]
+    assert len(sink.frames) == stats.num_frames == 15
+    assert all(psnr(a.data.numpy(), b.data.numpy()) > 45 for a, b in zip(sink.frames, whole[60:], strict=False))
+    assert stats.cut_seconds == [pytest.approx((CUT - 60) / 24, abs=1e-3)]
+
+
+def test_a_part_is_warmed_up_by_the_command(
+    vidstyle, rendered: tuple[float, list[VideoFrame]], moving_clip: Path, painted_style: Path, tmp_path: Path
+) -> None:
+    consistency, whole = rendered
+    output = tmp_path / "part.mkv"
+    arguments = ("--style", painted_style, "--consistency", consistency, "--flow", "dis", "--frames", "60-62")
+    assert vidstyle("stylize", moving_clip, output, *arguments, "--codec", "ffv1", "--pix-fmt", "bgr0").exit_code == 0
+    with av.open(str(output)) as container:
+        pictures = [frame.to_ndarray(format="rgb24").transpose(2, 0, 1) for frame in container.decode(video=0)]
+    assert len(pictures) == 3
+    assert psnr(pictures[0], whole[60].data.numpy()) > 45
+
+
+def test_a_preview_of_a_part_is_the_whole_render_s_frame(moving_clip: Path, painted_style: Path) -> None:
     settings = {"style": str(painted_style), "consistency": 0.9, "flow": "dis"}
     (cell,) = package.preview(moving_clip, at=2.5, start_seconds=2.4, **settings).cells
-    assert cell.num_warmup_frames <= 3
+    (same,) = package.preview(moving_clip, at=2.5, **settings).cells
+    assert cell.num_warmup_frames > 3
+    assert cell.stylized.equal(same.stylized)
+
+
+def test_moments_count_from_the_first_frame(painted_style: Path, tmp_path: Path) -> None:
+    late = factory.make_clip(tmp_path / "late.mkv", pts=range(8300, 9300, 40), time_base=factory.MS, rate=25)
+    (cell,) = package.preview(late, at=0.5, style="identity", consistency=0.0).cells
+    assert (cell.at_seconds, cell.shown_seconds) == (0.5, pytest.approx(0.48))
+    assert np.abs(cell.stylized.permute(1, 2, 0).numpy().astype(int) - factory.picture(12)).mean() < 2.5
 
 
 def test_the_picture_shows_before_beside_after(

@@ -36,6 +36,7 @@ def test_a_wheel_holds_everything_the_package_reads(wheel: Path) -> None:
     expected = {"vidstyle/py.typed", "vidstyle/cli/main.py"}
     expected |= {f"vidstyle/configs/{path.name}" for path in (PROJECT / "configs").glob("*.toml")}
     data = [*(PROJECT / "vidstyle").rglob("*.toml"), *(PROJECT / "vidstyle").rglob("*.safetensors")]
+    data += (PROJECT / "vidstyle" / "ui" / "static").iterdir()
     expected |= {path.relative_to(PROJECT).as_posix() for path in data}
     assert expected <= names
     assert not [name for name in names if name.startswith("tests") or "__pycache__" in name]

@@ -12,19 +12,24 @@ import vidstyle
 
 #: From the ground up. A module imports lower floors or its own package.
 FLOORS = (
-    {"errors", "frames"},
+    {"encoding", "errors", "explain", "frames", "moments"},
+    {"control_settings"},
     {"config", "protocols"},
-    {"media", "imaging", "weights"},
+    {"media", "imaging", "preset_template", "weights"},
     {"stylizers", "flow", "temporal"},
+    {"controls"},
     {"pipeline", "training", "evaluation"},
     {"compose", "report"},
+    {"planning", "sidecar"},
+    {"rendering"},
     {"api"},
+    {"ui"},
     {"cli"},
 )
 #: Libraries that only one package knows.
-OWNERS = {"av": "media", "PIL": "media", "click": "cli", "tqdm": "cli"}
+OWNERS = {"av": "media", "PIL": "media", "click": "cli", "tqdm": "cli", "fastapi": "ui", "uvicorn": "ui"}
 #: Modules that ``vidstyle --help`` loads, so torch stays out of them.
-LIGHT = ("errors", "frames", "config", "protocols", "cli/main")
+LIGHT = ("errors", "frames", "config", "control_settings", "encoding", "explain", "moments", "protocols", "cli/main")
 
 ROOT = Path(vidstyle.__file__).parent
 MODULES = sorted(path.relative_to(ROOT) for path in ROOT.rglob("*.py"))

@@ -26,7 +26,7 @@ def test_heavy_libraries_load_when_they_are_needed_and_not_before(code: str) -> 
 
 
 def test_public_functions_are_there_and_documented() -> None:
-    for name in ("stylize", "preview", "optimize"):
+    for name in ("stylize", "preview", "optimize", "plan", "probe"):
         function = getattr(vidstyle, name)
         assert "Raises:" in (inspect.getdoc(function) or "")
         assert inspect.signature(function).return_annotation

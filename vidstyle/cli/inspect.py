@@ -63,7 +63,8 @@ def doctor() -> None:
     from vidstyle.compose import choose_compute
     from vidstyle.config import presets_folder, shipped_presets
     from vidstyle.flow.select import choose_flow, raft_weights_at_hand
-    from vidstyle.media.probe import list_encoders_available, media_versions
+    from vidstyle.media.hardware import list_encoders_available
+    from vidstyle.media.probe import media_versions
     from vidstyle.weights.registry import shipped_styles, user_folder, user_styles
 
     compute = choose_compute()

@@ -17,10 +17,14 @@ from vidstyle.errors import ConfigError, VidstyleError
 _COMMANDS = {
     "stylize": ("vidstyle.cli.stylize", "stylize", "Paint clips, GIFs and stills."),
     "preview": ("vidstyle.cli.preview", "preview", "Show frames as the full render would paint them."),
+    "ui": ("vidstyle.cli.ui", "ui", "Try styles and settings in a page in your browser."),
+    "init-config": ("vidstyle.cli.init_config", "init_config", "Write a preset with every setting, commented."),
+    "probe": ("vidstyle.cli.probe", "probe", "Say what a clip is, and what would become of its streams."),
     "styles": ("vidstyle.cli.inspect", "styles", "List styles; keep your own by name."),
     "doctor": ("vidstyle.cli.inspect", "doctor", "Say what is installed, what would be used, and why."),
     "train": ("vidstyle.cli.train", "train", "Train your own style."),
     "optimize": ("vidstyle.cli.optimize", "optimize", "Paint one still by optimising its pixels."),
+    "evaluate": ("vidstyle.cli.evaluate", "evaluate", "Measure how steady a stylized clip is, and what that cost."),
 }
 
 
@@ -49,13 +53,14 @@ def cli() -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
     signal.signal(signal.SIGTERM, _terminate)
+    command = ("vidstyle", *(sys.argv[1:] if arguments is None else arguments))  # for a sidecar
     try:
-        result = cli.main(arguments, prog_name="vidstyle", standalone_mode=False)
+        result = cli.main(arguments, prog_name="vidstyle", standalone_mode=False, obj=command)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("vidstyle: interrupted; nothing was left behind.", err=True)
+        click.echo("vidstyle: interrupted; nothing unfinished was left behind.", err=True)
         sys.exit(130)
     except (VidstyleError, OSError) as error:
         if os.environ.get("VIDSTYLE_DEBUG") == "1":

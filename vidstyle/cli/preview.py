@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vidstyle.cli.options import Seconds, painting_settings
+from vidstyle.cli.options import Moment, painting_settings
 
 if TYPE_CHECKING:
     from vidstyle.api import PreviewCell
@@ -16,14 +16,21 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("source", type=click.Path(path_type=Path), metavar="INPUT")
 @click.argument("output", type=click.Path(path_type=Path))
-@click.option("--at", "times", multiple=True, type=Seconds(), help="Moment to show; repeat it for a contact sheet.")
+@click.option(
+    "--at",
+    "times",
+    multiple=True,
+    type=Moment(),
+    help="Moment to show, counted from the clip's first frame (seconds, h:mm:ss or a timecode); repeat it for a "
+    "contact sheet.",
+)
 @click.option("--style", "-s", "styles", multiple=True, help="Style to show; repeat it for a contact sheet.")
 @painting_settings
 def preview(
     *,
     source: Path,
     output: Path,
-    times: tuple[float, ...],
+    times: tuple[float | str, ...],
     styles: tuple[str, ...],
     preset: str | None,
     overwrite: bool,

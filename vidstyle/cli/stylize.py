@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vidstyle.cli.options import Seconds, painting_settings
+from vidstyle.cli.options import KeyValue, Moment, as_mapping, painting_settings
 from vidstyle.errors import OpenError, VidstyleError
 
 if TYPE_CHECKING:
@@ -18,17 +18,59 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="INPUT... [OUTPUT]")
-@click.option("--style", "-s", help="A shipped style (see 'vidstyle styles'), a weight file, or 'identity'.")
+@click.option(
+    "--style",
+    "-s",
+    help="A shipped style (see 'vidstyle styles'), a weight file, 'identity', or a mixture: A:0.6+B:0.4.",
+)
 @click.option(
     "--out-dir", type=click.Path(path_type=Path), help="Folder for the results of several inputs or a folder."
 )
-@click.option("--start", "start_seconds", type=Seconds(), help="First moment to render, in seconds or h:mm:ss.")
-@click.option("--end", "end_seconds", type=Seconds(), help="Moment to stop before.")
-@click.option("--codec", help="Video encoder by FFmpeg's name, such as libx265 or prores_ks.")
+@click.option(
+    "--start",
+    "start_seconds",
+    type=Moment(),
+    help="First moment to render, counted from the clip's first frame: seconds, h:mm:ss, or a timecode (hh:mm:ss:ff, "
+    "or hh:mm:ss;ff for drop-frame), which counts from the clip's own.",
+)
+@click.option("--end", "end_seconds", type=Moment(), help="Moment to stop before, written alike.")
+@click.option(
+    "--frames",
+    metavar="A-B",
+    help="First and last frame to render: counted from 0 in a clip, by their numbers in a sequence.",
+)
+@click.option("--handles", type=click.IntRange(0), help="So many frames more on both sides of the range.")
+@click.option(
+    "--codec",
+    help="Video encoder by FFmpeg's name, such as libx265, prores_ks or hevc_nvenc; where the hardware is missing, "
+    "software stands in.",
+)
 @click.option("--crf", type=int, help="Constant quality; lower is better and larger.")
+@click.option("--bitrate", metavar="RATE", help="Bits a second, such as 8M or 600k, instead of a constant quality.")
 @click.option("--encoder-preset", help="Speed preset of the encoder, such as fast.")
 @click.option("--pix-fmt", "pixel_format", help="Pixel format of the output, such as yuv420p.")
-@click.option("--audio", type=click.Choice(["copy", "drop"]), help="Keep the sound or leave it out.")
+@click.option(
+    "-x",
+    "encoder_options",
+    multiple=True,
+    type=KeyValue(),
+    callback=as_mapping,
+    help="An option of the encoder, such as -x g=24; repeat it for more.",
+)
+@click.option(
+    "--audio",
+    type=click.Choice(["copy", "transcode", "drop"]),
+    help="Copy the sound (default; converted only where it must be), convert all of it, or leave it out.",
+)
+@click.option("--sound", type=click.Path(path_type=Path), help="Sound of a sequence; else a WAV of its name beside it.")
+@click.option(
+    "--continue",
+    "continue_",
+    is_flag=True,
+    default=None,
+    help="Keep the frames of an output sequence that are there, and render the others.",
+)
+@click.option("--sidecar", is_flag=True, default=None, help="Write OUT.json too: settings, versions, hashes, figures.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress and no summary.")
 @painting_settings
 def stylize(
@@ -36,7 +78,11 @@ def stylize(
 ) -> int:
     """Paint INPUT into OUTPUT: a clip, a GIF or a still. Sound, subtitles and timing are kept.
 
-    Several inputs, or a folder, go to --out-dir; one that fails does not stop the others.
+    Either may be a sequence of pictures, written shot.%04d.exr, shot.####.png or shot.1001-1100#.dpx (EXR, DPX, PNG,
+    TIFF, JPEG).
+
+    Several inputs, or a folder, go to --out-dir; one that fails does not stop the others. The pictures in a folder are
+    painted one by one, numbered ones too: name a sequence by its pattern to keep it steady.
     """
     from vidstyle.config import make_config
 
@@ -72,8 +118,11 @@ def _single_job(paths: tuple[Path, ...]) -> list[tuple[Path, Path]]:
 
 def _jobs(paths: tuple[Path, ...], out_dir: Path) -> list[tuple[Path, Path]]:
     from vidstyle.media.names import output_name, paintable_files
+    from vidstyle.media.sequence_names import find_sequences
 
     sources = [file for path in paths for file in (paintable_files(path) if path.is_dir() else [path])]
+    for pattern in find_sequences(sources):
+        click.echo(f"note: {pattern} looks like a sequence; its pictures are painted one by one.", err=True)
     if not sources:
         raise click.UsageError("There are no clips or pictures in the folder; name another.")
     jobs = [(source, out_dir / output_name(source)) for source in sources]
@@ -118,12 +167,20 @@ def _run(source: Path, output: Path, config: Any, overwrite: bool, quiet: bool) 
                 bar.reset(total=expected)
             bar.update(done - bar.n)
 
-        return run(source, output, config=config, overwrite=overwrite, on_plan=on_plan, on_progress=on_progress)
+        return run(
+            source,
+            output,
+            config=config,
+            overwrite=overwrite,
+            on_plan=on_plan,
+            on_progress=on_progress,
+            command=click.get_current_context().obj or (),
+        )
 
 
 def _print_summary(report: RenderReport) -> None:
     width, height = report.size
-    click.echo(f"wrote {report.output}")
+    click.echo(f"wrote {report.output}{f' and {report.sidecar}' if report.sidecar else ''}")
     click.echo(
         f"  {report.num_frames} frame{'s' * (report.num_frames != 1)} of {width}x{height} in style '{report.style}' "
         f"in {report.wall_seconds:.1f} s ({report.frames_per_second:.1f} fps)"

@@ -1,4 +1,4 @@
-"""Colour tags, and the conversions between a decoder's pixels and upright RGB that honour them.
+"""Colour tags of frames and codecs, and what a pixel format holds.
 
 Code points are those of ITU-T H.273, which FFmpeg's enumerations share; names are FFmpeg's.
 """
@@ -7,10 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from av import VideoFormat
 from av import VideoFrame as AVFrame
-from av.video.reformatter import Interpolation, VideoReformatter
 
 from vidstyle.frames import ColorInfo
 
@@ -68,13 +66,6 @@ _MATRIX_OF_PRIMARIES = {"bt709": "bt709", "smpte170m": "smpte170m", "bt470bg": "
 _PRIMARIES_OF_MATRIX = {"bt709": "bt709", "bt470bg": "bt470bg", "bt2020nc": "bt2020", "smpte240m": "smpte240m"}
 _TRANSFER_OF_PRIMARIES = {"bt709": "bt709", "bt2020": "bt2020-10", "smpte240m": "smpte240m"}
 
-# Without full chroma and accurate rounding swscale darkens every pass by about one level of 255.
-_INTERPOLATION = (
-    Interpolation.BICUBIC | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP | Interpolation.ACCURATE_RND
-)
-# Below this a second conversion thread costs more than it brings, and the networks want the core.
-_SINGLE_THREAD_PIXELS = 1280 * 720
-
 
 def _code_of(names: dict[int, str], name: str) -> int:
     return next((code for code, known in names.items() if known == name), UNSPECIFIED)
@@ -83,8 +74,8 @@ def _code_of(names: dict[int, str], name: str) -> int:
 def resolve_color(frame: AVFrame) -> ColorInfo:
     """Colour tags of a decoded frame with every 'unspecified' replaced by what its size and other tags imply.
 
-    An untagged clip is bt709 from 720 lines up and smpte170m (BT.601) below, limited range. RGB sources get the tags
-    their YCbCr output will carry.
+    An untagged clip is bt709 from 720 lines up and smpte170m (BT.601) below, limited range; HDR is bt2020. RGB sources
+    get the tags their YCbCr output will carry.
     """
     full_range_format = frame.format.name.startswith("yuvj")
     value_range = "pc" if full_range_format else RANGES.get(frame.color_range, "tv")
@@ -92,6 +83,8 @@ def resolve_color(frame: AVFrame) -> ColorInfo:
         value_range = "tv"
     primaries = PRIMARIES.get(frame.color_primaries)
     matrix = MATRICES.get(frame.colorspace)
+    if primaries is None and matrix is None and TRANSFERS.get(frame.color_trc) in HDR_TRANSFERS:
+        primaries = "bt2020"  # ITU-R BT.2100 knows no other
     if matrix not in _CONVERTIBLE:
         matrix = _MATRIX_OF_PRIMARIES.get(primaries or "", "bt709" if frame.height >= 720 else "smpte170m")
     if primaries is None:
@@ -115,7 +108,23 @@ def bit_depth(format_name: str) -> int:
 
 def is_rgb(format_name: str) -> bool:
     """Whether a pixel format stores RGB."""
-    return VideoFormat(format_name, 16, 16).is_rgb
+    return VideoFormat(format_name, 16, 16).is_rgb or format_name == "pal8"
+
+
+def has_alpha(format_name: str) -> bool:
+    """Whether a pixel format stores opacity."""
+    return any(component.is_alpha for component in VideoFormat(format_name, 16, 16).components)
+
+
+def chroma_step(format_name: str) -> tuple[int, int]:
+    """Width and height in pixels that one chroma sample covers; (1, 1) for 4:4:4, RGB and grey."""
+    described = VideoFormat(format_name, 16, 16)
+    return 16 // (described.chroma_width(16) or 16), 16 // (described.chroma_height(16) or 16)
+
+
+def range_code(value_range: str) -> int:
+    """FFmpeg's code of ``tv`` or ``pc``."""
+    return _code_of(RANGES, value_range)
 
 
 def tag(target: Any, color: ColorInfo, *, rgb: bool = False) -> None:
@@ -124,54 +133,3 @@ def tag(target: Any, color: ColorInfo, *, rgb: bool = False) -> None:
     target.color_primaries = _code_of(PRIMARIES, color.primaries)
     target.color_trc = _code_of(TRANSFERS, color.transfer)
     target.color_range = 2 if rgb else _code_of(RANGES, color.range)
-
-
-class RgbDecoder:
-    """Turns decoded frames into RGB, with the matrix and range of ``color``."""
-
-    def __init__(self, color: ColorInfo, width: int, height: int) -> None:
-        self._color = color
-        self._size = (width, height)
-        self._reformatter = VideoReformatter()
-
-    def __call__(self, frame: AVFrame) -> np.ndarray[Any, np.dtype[np.uint8]]:
-        """Returns (H, W, 3) uint8, a new contiguous array; frames of another size are scaled."""
-        if not frame.format.is_rgb:
-            tag(frame, self._color)
-        width, height = self._size
-        rgb = self._reformatter.reformat(
-            frame, width, height, "rgb24", interpolation=_INTERPOLATION, threads=_num_threads(width, height)
-        )
-        return np.asarray(rgb.to_ndarray(), dtype=np.uint8)
-
-
-class RgbEncoder:
-    """Turns RGB pictures into frames an encoder takes, tagged with ``color``."""
-
-    def __init__(self, color: ColorInfo, pixel_format: str) -> None:
-        self._color = color
-        self._pixel_format = pixel_format
-        self._is_rgb = is_rgb(pixel_format)
-        self._reformatter = VideoReformatter()
-
-    def __call__(self, rgb: np.ndarray[Any, np.dtype[np.uint8]]) -> AVFrame:
-        """Takes (H, W, 3) uint8, contiguous; returns a frame without a time."""
-        height, width = rgb.shape[:2]
-        if 1 in (height, width):  # numpy leaves the strides of such sides open, and PyAV looks at them
-            rgb = rgb.reshape(-1).copy().reshape(height, width, 3)
-        source = AVFrame.from_numpy_buffer(rgb)
-        # swscale ignores these on RGB; PyAV hands them to the converted frame, where they choose the matrix.
-        tag(source, self._color, rgb=self._is_rgb)
-        frame = self._reformatter.reformat(
-            source,
-            format=self._pixel_format,
-            interpolation=_INTERPOLATION,
-            dst_color_range=None if self._is_rgb else _code_of(RANGES, self._color.range),
-            threads=_num_threads(width, height),
-        )
-        tag(frame, self._color, rgb=self._is_rgb)
-        return frame
-
-
-def _num_threads(width: int, height: int) -> int:
-    return 1 if width * height <= _SINGLE_THREAD_PIXELS else 2

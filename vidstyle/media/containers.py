@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
+
+import av
 
 from vidstyle.errors import UnsupportedMediaError
 
@@ -18,6 +22,9 @@ class Container:
         audio_codec: encoder for sound the container cannot carry as it is.
         subtitle_codec: encoder for text subtitles it cannot carry as they are.
         takes_attachments: fonts and the like are carried along.
+        cover: how it carries a cover picture: as a stream of its own, as an attachment, or not at all.
+        refused: codecs (the beginnings of FFmpeg's names) which the muxer takes at first, but then cannot write, or
+            which hardly any player understands in this container.
     """
 
     format_name: str
@@ -25,14 +32,24 @@ class Container:
     audio_codec: str
     subtitle_codec: str
     takes_attachments: bool = False
+    cover: Literal["stream", "attachment"] | None = None
+    refused: tuple[str, ...] = ()
+
+    def takes_video(self, codec: str) -> bool:
+        """Whether it carries what this video encoder makes."""
+        try:
+            av.open(io.BytesIO(), "w", format=self.format_name).add_stream(codec, rate=25)
+        except ValueError:
+            return False
+        return not av.Codec(codec, "w").canonical_name.startswith(self.refused)
 
 
-_MP4 = Container("mp4", "libx264", "aac", "mov_text")
+_MP4 = Container("mp4", "libx264", "aac", "mov_text", cover="stream", refused=("vorbis", "pcm_", "ffv1", "png"))
 _CONTAINERS = {
     ".mp4": _MP4,
     ".m4v": _MP4,
-    ".mov": Container("mov", "libx264", "pcm_s24le", "mov_text"),
-    ".mkv": Container("matroska", "libx264", "flac", "subrip", takes_attachments=True),
+    ".mov": Container("mov", "libx264", "pcm_s24le", "mov_text", refused=("vp8", "vp9", "av1")),
+    ".mkv": Container("matroska", "libx264", "flac", "subrip", takes_attachments=True, cover="attachment"),
     ".webm": Container("webm", "libvpx-vp9", "libopus", "webvtt"),
 }
 WRITABLE_SUFFIXES = tuple(_CONTAINERS)
@@ -55,14 +72,30 @@ def container_for(path: Path) -> Container:
     return container
 
 
-def has_no_timestamps(format_name: str) -> bool:
-    """Whether frames of this input format are timed by counting (AVI, raw streams)."""
-    return format_name in ("avi", "h264", "hevc", "m4v", "mpegvideo", "vvc", "obu", "mjpeg")
+def suffixes_for(codec: str) -> list[str]:
+    """Suffixes of the containers that carry what this video encoder makes."""
+    return [suffix for suffix, container in _CONTAINERS.items() if suffix != ".m4v" and container.takes_video(codec)]
+
+
+#: Where the times of an input's frames come from: its own timestamps, the positions in decoding order, or counting.
+Timing = Literal["pts", "dts", "count"]
+
+
+def timing_of(format_name: str) -> Timing:
+    """Where frame times of this input format come from: AVI knows positions only, raw streams know nothing."""
+    if format_name == "avi":
+        return "dts"
+    return "count" if format_name in ("h264", "hevc", "m4v", "mpegvideo", "vvc", "obu", "mjpeg") else "pts"
 
 
 def declares_duration(format_name: str) -> bool:
     """Whether this input format's duration is written in its header, not guessed from the file's size."""
     return format_name.split(",", maxsplit=1)[0] in ("mov", "matroska")
+
+
+def is_playlist(format_name: str) -> bool:
+    """Whether this input format names other files instead of holding a picture."""
+    return format_name in ("hls", "concat", "concatf", "dash", "imf", "sdp", "rtsp")
 
 
 def is_text(format_name: str) -> bool:

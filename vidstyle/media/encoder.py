@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 import os
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -14,22 +14,27 @@ from av.video.codeccontext import VideoCodecContext
 
 from vidstyle.errors import ConfigError
 from vidstyle.frames import ColorInfo
-from vidstyle.media.color import is_rgb, tag
-from vidstyle.media.failures import reason
+from vidstyle.media.color import bit_depth, has_alpha, is_rgb, tag
+from vidstyle.media.encoder_options import encoder_options, near_matches, stand_in_options
+from vidstyle.media.failures import captured_warnings, reason
+from vidstyle.media.hardware import encoder_named, silence, software_for, translate_preset, unusable
+from vidstyle.media.hdr import HdrMetadata, with_hdr_options
+from vidstyle.media.pixel_format import (
+    PixelNeeds,
+    fits,
+    note_losses,
+    profile_options,
+    rank_pixel_formats,
+)
 
-_DEFAULT_CRF = {"libx264": 18, "libx265": 20, "libvpx-vp9": 24, "libaom-av1": 24, "libsvtav1": 28}
-_DEFAULT_PRESET = {"libx264": "fast", "libx265": "fast", "libsvtav1": "8"}
-_DEFAULT_PIXEL_FORMAT = {"prores_ks": "yuv422p10le", "dnxhd": "yuv422p", "ffv1": "bgr0"}
-_DEFAULT_OPTIONS = {
-    "prores_ks": {"profile": "hq", "vendor": "apl0"},
-    "dnxhd": {"profile": "dnxhr_hq"},
-    "libvpx-vp9": {"deadline": "good", "cpu-used": "4", "row-mt": "1"},
-}
 # QuickTime and Safari play HEVC under this tag only.
-_HEVC_ENCODERS = ("libx265", "hevc_nvenc")
-# These write the pixel shape into the picture's own header; PyAV has no way to put it into the container's.
+_HEVC_ENCODERS = ("libx265", "hevc_nvenc", "hevc_videotoolbox")
+# These write the pixel shape into the picture's own header. MP4 and MOV have it in theirs for all; PyAV has no way to
+# put it into Matroska's.
 _PIXEL_SHAPE_ENCODERS = (*_HEVC_ENCODERS, "libx264", "h264_nvenc", "mpeg4", "mpeg2video")
 _MAX_THREADS = 8
+# What encoders say of the keys inside x264-params and the like, before they go on without them.
+_IGNORED = re.compile(r"Error parsing option|Unknown option|Invalid value|Unrecognized option", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,25 @@ class EncoderSettings:
         context.thread_count = min(_MAX_THREADS, os.cpu_count() or 1)
         tag(context, self.color, rgb=is_rgb(self.pixel_format))
 
+    @property
+    def has_alpha(self) -> bool:
+        """Whether opacity is encoded."""
+        return has_alpha(self.pixel_format)
+
+    @property
+    def bit_depth(self) -> int:
+        """Bits of a stored component."""
+        return bit_depth(self.pixel_format)
+
+    def pixel_shape_notes(self) -> list[str]:
+        """A sentence where pixels are not square and only the container could say so."""
+        if self.sample_aspect_ratio == 1 or self.codec in _PIXEL_SHAPE_ENCODERS:
+            return []
+        return [
+            f"{self.codec} does not record that pixels are {float(self.sample_aspect_ratio):.3f} times as wide as "
+            "high, players will show them square; use libx264 or libx265, or write to .mp4 or .mov, to keep the shape."
+        ]
+
     def codec_tag(self, format_name: str) -> str | None:
         """Four-character tag that players of this container expect, where it is not the muxer's own choice."""
         return "hvc1" if self.codec in _HEVC_ENCODERS and format_name in ("mp4", "mov") else None
@@ -83,40 +107,49 @@ def choose_encoder(
     color: ColorInfo,
     sample_aspect_ratio: Fraction,
     crf: int | None,
+    bitrate: int | None = None,
     preset: str | None,
     pixel_format: str | None,
     options: Mapping[str, str],
     note: Callable[[str], None],
+    needs: PixelNeeds | None = None,
+    hdr: HdrMetadata | None = None,
 ) -> EncoderSettings:
     """Complete the settings, check every name, and open the encoder once to see that it takes them.
+
+    A hardware encoder that this machine cannot open is replaced by the software encoder of its family, with a note.
+    Where no pixel format is asked for, it follows ``needs``, the source's; ``hdr`` is its HDR metadata.
 
     Raises:
         ConfigError: an unknown codec, option or pixel format (near matches are named), or values it refuses.
     """
+    codec, preset, options = _usable(codec, preset, options, note)
     encoder = _find(codec)
-    context = av.CodecContext.create(encoder.name, "w")
-    all_options = _options(encoder.name, context, crf, preset, options)
+    all_options = encoder_options(encoder.name, crf=crf, bitrate=bitrate, preset=preset, given=options)
     formats = [f.name for f in encoder.video_formats or []]
     if pixel_format is not None and formats and pixel_format not in formats:
-        raise ConfigError(f"{encoder.name} has no pixel format {pixel_format!r}{_near(pixel_format, formats)}.")
-    candidates = [pixel_format] if pixel_format else _pixel_formats(encoder.name, formats)
+        raise ConfigError(f"{encoder.name} has no pixel format {pixel_format!r}{near_matches(pixel_format, formats)}.")
+    needs = needs or PixelNeeds()
+    candidates = [pixel_format] if pixel_format else rank_pixel_formats(encoder.name, formats, needs, size, options)
+    if pixel_format is not None and needs.alpha and not has_alpha(pixel_format):
+        better = rank_pixel_formats(encoder.name, formats, needs, size, options)[0]
+        raise ConfigError(f"{pixel_format} has no opacity; use --pix-fmt {better}, or leave it out with --alpha drop.")
+    all_options = with_hdr_options(encoder.name, hdr, all_options, note)
     failure: Exception | None = None
     for candidate in candidates:
+        implied = {k: v for k, v in profile_options(encoder.name, candidate).items() if k not in options}
         settings = EncoderSettings(
-            encoder.name, *size, candidate, all_options, rate, time_base, color, sample_aspect_ratio
+            encoder.name, *size, candidate, all_options | implied, rate, time_base, color, sample_aspect_ratio
         )
         failure = _try_to_open(settings)
         if failure is None:
-            if candidate != candidates[0]:
+            if not fits(candidates[0], size) and candidate != candidates[0]:
                 note(
                     f"The size {size[0]}x{size[1]} is odd: written as {candidate} to keep it exactly, which not every "
                     "player takes; an even --size plays everywhere."
                 )
-            if sample_aspect_ratio != 1 and encoder.name not in _PIXEL_SHAPE_ENCODERS:
-                note(
-                    f"{encoder.name} does not record that pixels are {float(sample_aspect_ratio):.3f} times as wide as "
-                    "high, players will show them square; use libx264 or libx265 to keep the shape."
-                )
+            else:
+                note_losses(encoder.name, candidate, needs, chosen=pixel_format is None, note=note)
             return settings
     what = ", ".join(f"{key}={value}" for key, value in all_options.items())
     raise ConfigError(
@@ -125,11 +158,24 @@ def choose_encoder(
     )
 
 
+def _usable(
+    codec: str, preset: str | None, options: Mapping[str, str], note: Callable[[str], None]
+) -> tuple[str, str | None, Mapping[str, str]]:
+    """Codec, preset and options as asked for, or those of the software that stands in for missing hardware."""
+    codec = encoder_named(codec)
+    software = software_for(codec)
+    why = unusable(codec) if software is not None else None
+    if software is None or why is None:
+        return codec, preset, options
+    note(f"{codec} cannot be used on this machine ({why}); encoded with {software} instead.")
+    return software, preset and translate_preset(preset, software), stand_in_options(options, codec, software, note)
+
+
 def _find(name: str) -> av.Codec:
     try:
         codec = av.Codec(name, "w")
     except UnknownCodecError as error:
-        raise ConfigError(f"There is no video encoder {name!r}{_near(name, _video_encoders())}.") from error
+        raise ConfigError(f"There is no video encoder {name!r}{near_matches(name, _video_encoders())}.") from error
     if codec.type != "video":
         raise ConfigError(f"{name!r} encodes {codec.type}, not video; use for example libx264.")
     return codec
@@ -147,51 +193,16 @@ def _video_encoders() -> list[str]:
     return names
 
 
-def _near(name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, set(known), n=3, cutoff=0.5)
-    return f"; did you mean {' or '.join(near)}?" if near else ""
-
-
-def _options(
-    codec: str, context: av.CodecContext, crf: int | None, preset: str | None, given: Mapping[str, str]
-) -> dict[str, str]:
-    # FFmpeg drops option names it does not know without a word.
-    supported = context.supported_options
-    known = {option.name for option in (*supported.private, *supported.generic)}
-    options = dict(_DEFAULT_OPTIONS.get(codec, {}))
-    for name, value, default in (
-        ("crf", crf, _DEFAULT_CRF.get(codec)),
-        ("preset", preset, _DEFAULT_PRESET.get(codec)),
-    ):
-        if value is not None and name not in known:
-            raise ConfigError(f"{codec} has no {name}; leave it out or use libx264.")
-        # Another rate control asked for by name replaces the default quality.
-        replaced = name == "crf" and {"b", "qp", "lossless"} & given.keys()
-        if value is not None or (default is not None and not replaced):
-            options[name] = str(default if value is None else value)
-    for name, text in given.items():
-        if name not in known:
-            raise ConfigError(f"{codec} has no option {name!r}{_near(name, known)}.")
-        options[name] = str(text)
-    if codec == "libx265":
-        # It writes its statistics to the terminal otherwise.
-        options["x265-params"] = ":".join(filter(None, ("log-level=error", options.get("x265-params"))))
-    return options
-
-
-def _pixel_formats(codec: str, formats: list[str]) -> list[str]:
-    preferred = [_DEFAULT_PIXEL_FORMAT.get(codec, "yuv420p"), "yuv444p", "yuv444p10le"]
-    return [f for f in preferred if not formats or f in formats] or formats[:1]
-
-
 def _try_to_open(settings: EncoderSettings) -> Exception | None:
     context = av.CodecContext.create(settings.codec, "w")
     if not isinstance(context, VideoCodecContext):
         raise TypeError(f"{settings.codec} is not a video encoder")
     settings.apply(context)
     context.options = dict(settings.options)
+    silence(settings.codec)
     try:
-        context.open()
+        with captured_warnings() as warnings:
+            context.open()
     except (av.FFmpegError, ValueError) as error:
         return error
-    return None
+    return next((ValueError(line) for line in warnings if _IGNORED.search(line)), None)

@@ -16,7 +16,9 @@ from PIL import Image
 
 from vidstyle.errors import EncodeError
 from vidstyle.frames import Packet, VideoFrame
+from vidstyle.media.eight_bits import to_eight_bits
 from vidstyle.media.outputs import claim_output, unwritable
+from vidstyle.media.part_file import PartFile
 
 _Bytes = npt.NDArray[np.uint8]
 
@@ -51,15 +53,17 @@ class GifWriter:
             overwrite: replace an existing file.
 
         Raises:
-            OpenError: exists already, is the input itself, or cannot be written there.
+            OpenError: exists already, is the input itself, is being written by another render, or cannot be written
+                there.
         """
         self._path = Path(path)
         self._source = source
         self._overwrite = overwrite
-        self._part = claim_output(self._path, source=source, overwrite=overwrite)
+        self._part = PartFile(claim_output(self._path, source=source, overwrite=overwrite), self._path)
         try:
-            self._file = self._part.open("wb")
+            self._file = self._part.path.open("wb")
         except OSError as error:
+            self._part.discard()
             raise unwritable(self._path, error) from error
         self._finished = False
         self._canvas: _Canvas | None = None
@@ -88,7 +92,7 @@ class GifWriter:
             raise ValueError(f"{self._path}: the GIF is closed")
         if isinstance(item, Packet):
             return
-        picture = item.data.permute(1, 2, 0).cpu().numpy()
+        picture = to_eight_bits(item.data).permute(1, 2, 0).cpu().numpy()
         if self._canvas is None:
             self._start(picture, item.pts)
         canvas = self._canvas
@@ -128,7 +132,7 @@ class GifWriter:
             claim_output(self._path, source=self._source, overwrite=self._overwrite)
             try:
                 self._file.close()
-                self._part.replace(self._path)
+                self._part.publish()
             except OSError as error:
                 raise self._refused(error) from error
         finally:
@@ -141,8 +145,7 @@ class GifWriter:
         self._finished = True
         with suppress(OSError):
             self._file.close()
-        with suppress(OSError):
-            self._part.unlink(missing_ok=True)
+        self._part.discard()
         self._pending = None
 
     def _start(self, picture: _Bytes, pts: int) -> None:

@@ -5,12 +5,27 @@ from __future__ import annotations
 from pathlib import Path
 
 from vidstyle.media.containers import WRITABLE_SUFFIXES
-from vidstyle.media.stills import is_still
+from vidstyle.media.sequence_names import is_sequence
 
+#: Suffixes of pictures, and Pillow's name of the format.
+STILL_FORMATS = {
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".png": "PNG",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".webp": "WEBP",
+    ".bmp": "BMP",
+}
 _READABLE_SUFFIXES = {
     *WRITABLE_SUFFIXES,
     *(".avi", ".flv", ".gif", ".m2ts", ".mpeg", ".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob", ".wmv"),
 }
+
+
+def is_still(path: str | Path) -> bool:
+    """Whether the name is that of a picture file vidstyle reads and writes; a pattern of many is not."""
+    return Path(path).suffix.lower() in STILL_FORMATS and not is_sequence(path)
 
 
 def is_clip(path: Path) -> bool:
@@ -25,5 +40,5 @@ def paintable_files(folder: Path) -> list[Path]:
 
 def output_name(source: Path) -> str:
     """Name for the result of ``source``: the same, or ``.mp4`` where its container is not written."""
-    kept = is_still(source) or source.suffix.lower() in (*WRITABLE_SUFFIXES, ".gif")
+    kept = is_still(source) or is_sequence(source) or source.suffix.lower() in (*WRITABLE_SUFFIXES, ".gif")
     return source.name if kept else f"{source.stem}.mp4"

@@ -25,11 +25,11 @@ class Orientation:
     rotation_degrees: int = 0
     flipped: bool = False
 
-    def apply(self, picture: np.ndarray[Any, np.dtype[np.uint8]]) -> np.ndarray[Any, np.dtype[np.uint8]]:
-        """Turn a stored (H, W, C) picture upright; contiguous, and the same array where nothing is to be done."""
+    def apply(self, picture: np.ndarray[Any, np.dtype[Any]]) -> np.ndarray[Any, np.dtype[Any]]:
+        """Turn a stored (C, H, W) picture upright; contiguous, and the same array where nothing is to be done."""
         if self.flipped:
-            picture = picture[:, ::-1]
-        return np.ascontiguousarray(np.rot90(picture, self.rotation_degrees // 90))
+            picture = picture[..., ::-1]
+        return np.ascontiguousarray(np.rot90(picture, self.rotation_degrees // 90, axes=(-2, -1)))
 
 
 def parse_display_matrix(matrix: bytes) -> Orientation | None:
@@ -54,5 +54,8 @@ def parse_display_matrix(matrix: bytes) -> Orientation | None:
 
 def orientation_of(frame: AVFrame) -> Orientation | None:
     """Orientation a decoded frame asks for; None where its matrix is no quarter turn or mirror image."""
-    matrix: Any = frame.side_data.get("DISPLAYMATRIX")
+    try:
+        matrix: Any = frame.side_data.get("DISPLAYMATRIX")
+    except ValueError:  # a kind of side data (EXIF) that PyAV has no name for hides all the others
+        return Orientation()
     return Orientation() if matrix is None else parse_display_matrix(bytes(matrix))

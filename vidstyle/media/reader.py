@@ -2,67 +2,105 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Literal, Self
 
 import av
-import torch
-from av import Packet as AVPacket
-from av import VideoFrame as AVFrame
 from av.container import InputContainer
-from av.stream import Discard, Stream
+from av.stream import Discard
 
-from vidstyle.errors import ConfigError, DecodeError, OpenError
+from vidstyle.errors import ConfigError, DecodeError, OpenError, UnsupportedMediaError
 from vidstyle.frames import Packet, VideoFrame, VideoInfo
-from vidstyle.media.color import RgbDecoder
-from vidstyle.media.containers import declares_duration, has_no_timestamps
+from vidstyle.media.constant_rate import at_constant_rate
+from vidstyle.media.decoded import DecodedFrame
+from vidstyle.media.decoding import Decoding
+from vidstyle.media.deinterlace import deinterlaced
 from vidstyle.media.failures import reason
-from vidstyle.media.probe import StreamInfo, describe_streams, look_at, main_video, open_container
-from vidstyle.media.timestamps import FrameClock, to_ticks
-from vidstyle.media.window import DecodedFrame, Window
+from vidstyle.media.index import frame_times
+from vidstyle.media.orientation import Orientation
+from vidstyle.media.probe import StreamInfo, describe_streams, look_at, main_video, open_container, threads_for
+from vidstyle.media.ranges import RangeRequest, moment_of, resolve_range
+from vidstyle.media.transfer import display_curve
+from vidstyle.media.window import Window
+from vidstyle.moments import Timecode, parse_rate
 
-# A header may promise a little more than there is (a last subtitle, a rounded duration) in an undamaged file.
-_DURATION_SLACK_SECONDS = Fraction(1, 2)
+if TYPE_CHECKING:
+    from vidstyle.media.pixels import PictureDecoder
+
 _CARRIED = ("audio", "subtitle")
-# How far before the start to look for a keyframe, in turn; the last means the beginning of the file.
-_SEEK_MARGINS_SECONDS: tuple[int | None, ...] = (0, 2, 10, None)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """What a reader does on the way; see ``open_video``."""
+
+    range: RangeRequest = field(default_factory=RangeRequest)
+    shift_to_zero: bool = True
+    fps: Fraction | None = None
+    video_stream: int | None = None
+    deinterlace: bool = False
+    on_error: Literal["stop", "skip"] = "stop"
+    alpha: bool = False
 
 
 def open_video(
     path: str | Path,
     *,
-    start_seconds: float | None = None,
-    end_seconds: float | None = None,
+    start_seconds: float | str | Fraction | None = None,
+    end_seconds: float | str | Fraction | None = None,
+    frames: str | None = None,
+    handles: int = 0,
+    warmup_frames: int = 0,
+    from_shown: bool = False,
     shift_to_zero: bool = True,
+    fps: str | Fraction | None = None,
+    video_stream: int | None = None,
+    deinterlace: bool = False,
+    on_error: Literal["stop", "skip"] = "stop",
+    alpha: Literal["drop", "keep"] = "drop",
     on_warning: Callable[[str], None] | None = None,
 ) -> VideoReader:
     """Open a clip for one pass over it.
 
     Args:
         path: a local video file.
-        start_seconds: first moment wanted, on the clip's own clock (what ``VideoFrame.seconds`` says without it).
+        start_seconds: first moment wanted, counted from the clip's first frame as a player does: seconds, or a timecode
+            (``hh:mm:ss:ff``, or ``hh:mm:ss;ff`` for drop-frame), which counts from the clip's own where it carries one.
             The first frame given is the first whose time is not before it.
-        end_seconds: no frame or sound from this moment on.
-        shift_to_zero: with ``start_seconds``, move all timestamps so that the first frame is at 0 and the sound stays
+        end_seconds: no frame or sound from this moment on; written alike.
+        frames: ``A-B``, first and last frame wanted, counted from 0; instead of start and end.
+        handles: so many frames more on both sides of the range, as far as the clip has them.
+        warmup_frames: so many frames more before the start, without sound, for the temporal filter to see;
+            ``VideoReader.first_seconds`` tells them from those that are wanted.
+        from_shown: start with the frame that is shown at the start, which may have begun before it.
+        shift_to_zero: where there is a start, move all timestamps so that the first frame is at 0 and the sound stays
             in sync; False keeps the clip's own times.
+        fps: drop and repeat frames until the rate is this; None keeps every frame and its time.
+        video_stream: which picture of several, counted from 0 as FFmpeg's ``v:N``; None takes the default one.
+        deinterlace: turn interlaced frames into progressive ones.
+        on_error: ``skip`` goes on behind damage; the last good frame stands in for lost ones, a file that breaks off
+            ends with its last good frame, and a warning names each place.
+        alpha: ``keep`` gives the opacity of clips that have it, as ``VideoFrame.alpha``.
         on_warning: called with a sentence for what cannot be kept or had to be repaired.
 
     Raises:
-        OpenError: missing, a directory, empty, not a media file, or ``start_seconds`` past its end.
-        UnsupportedMediaError: no video stream, or no decoder for it.
+        OpenError: missing, a directory, empty, not a media file, or a range past its end.
+        UnsupportedMediaError: no video stream, no decoder for it, too large a picture, or an interlaced one without
+            ``deinterlace``.
         DecodeError: no frame can be decoded. Iterating raises it too, where the file is damaged or breaks off.
-        ConfigError: ``start_seconds`` or ``end_seconds`` cannot be used.
+        ConfigError: the range, the rate or the stream cannot be used.
     """
-    for name, value in (("start", start_seconds), ("end", end_seconds)):
-        if value is not None and not (math.isfinite(value) and value >= 0):
-            raise ConfigError(f"The {name} must be a number of seconds from 0 up, got {value}.")
-    if end_seconds is not None and end_seconds <= (start_seconds or 0):
-        raise ConfigError(f"The end ({end_seconds:g} s) must be later than the start ({start_seconds or 0:g} s).")
-    return VideoReader(Path(path), start_seconds, end_seconds, shift_to_zero, on_warning)
+    try:
+        rate = parse_rate(str(fps)) if fps is not None else None
+    except ValueError as error:
+        raise ConfigError(f"The rate cannot be used: {error}.") from error
+    wanted = RangeRequest(start_seconds, end_seconds, frames, handles, warmup_frames, from_shown)
+    options = ReadOptions(wanted, shift_to_zero, rate, video_stream, deinterlace, on_error, alpha == "keep")
+    return VideoReader(Path(path), options, on_warning)
 
 
 class VideoReader:
@@ -72,11 +110,16 @@ class VideoReader:
         path: the file.
         info: what is known about the picture.
         streams: every stream of the file.
-        start: first moment wanted, in seconds, exact; None for the beginning.
-        end: first moment not wanted any more; None for the end of the clip.
+        origin: moment that times people give count from, in seconds on the clip's own clock.
+        start: first moment wanted, in seconds on the clip's own clock, exact; None for the beginning.
+        end: first moment not wanted any more, likewise; None for the end of the clip.
         shifts_to_zero: timestamps are moved so that the first frame is at 0.
         container: PyAV's open file, for ``vidstyle.media`` only.
         video_stream: PyAV's stream that frames come from, for ``vidstyle.media`` only.
+        keeps_alpha: the clip has opacity, and frames carry it.
+        hdr: HDR metadata of the clip; None where it has none.
+        curve: what makes the frames of an HDR clip display-referred, and has to be undone; None for SDR.
+        keeps_stored: frames carry the decoder's picture too; to be set before iterating.
         warnings: sentences about what could not be kept or had to be repaired, so far.
     """
 
@@ -85,34 +128,88 @@ class VideoReader:
     streams: tuple[StreamInfo, ...]
     warnings: list[str]
 
-    def __init__(
-        self,
-        path: Path,
-        start_seconds: float | None,
-        end_seconds: float | None,
-        shift_to_zero: bool,
-        on_warning: Callable[[str], None] | None,
-    ) -> None:
+    def __init__(self, path: Path, options: ReadOptions, on_warning: Callable[[str], None] | None) -> None:
         self.path = path
         self.warnings = []
+        self._options = options
         self._on_warning = on_warning
-        self.info, self._orientation = look_at(path, self._warn)
-        self.start = _exact(start_seconds) if start_seconds else None
-        self.end = None if end_seconds is None else _exact(end_seconds)
-        self.shifts_to_zero = shift_to_zero and self.start is not None
+        look = look_at(path, self._warn, stream_number=options.video_stream, on_error=options.on_error)
+        self._look = look
+        self._orientation = look.orientation
+        self.origin = look.origin
+        self.info = _as_given(look.info, options)
+        if look.info.is_interlaced and not options.deinterlace:
+            raise UnsupportedMediaError(
+                f"{path} is interlaced: its pictures are two moments in one; pass --deinterlace to make them whole.",
+                path,
+            )
+        self.keeps_alpha = options.alpha and self.info.has_alpha
+        self.hdr = look.hdr
+        self.curve = display_curve(self.info.color, look.hdr.peak if look.hdr is not None else None)
+        self._note_picture()
+        self._range = resolve_range(path, look, options.range, fps=options.fps, warn=self._warn)
+        self.start, self.end = self._range.start, self._range.end
+        self.shifts_to_zero = options.shift_to_zero and self.start is not None
         self._iterated = False
-        self._past_end = False  # a frame at or after ``end`` was decoded
-        self._last_pts: int | None = None
+        self._window: Window | None = None
+        self.keeps_stored = False
         self.container: InputContainer = open_container(path)
         try:
-            self.video_stream = main_video(self.container, path)
-            self.video_stream.thread_type = "AUTO"
-            self._by_index = has_no_timestamps(self.container.format.name)
+            self.video_stream = main_video(self.container, path, look.stream_number)
+            self.video_stream.thread_type = threads_for(look.info)
             self.streams = describe_streams(self.container, self.video_stream)
-            self._check_start()
         except BaseException:
             self.container.close()
             raise
+
+    @property
+    def skips_damage(self) -> bool:
+        """What is damaged is left out instead of being an error."""
+        return self._options.on_error == "skip"
+
+    @property
+    def first_seconds(self) -> float | None:
+        """Frames before this time (``VideoFrame.seconds``) are for warming up; None where there are none."""
+        if self.start is None:
+            return None
+        return 0.0 if self.shifts_to_zero else float(self.start)
+
+    @property
+    def num_frames_expected(self) -> int | None:
+        """How many frames will come, for progress only, without those for warming up; None where nothing is known."""
+        if self.start is None and self.end is None:
+            return self.info.num_frames_from_header
+        last = None if self.info.duration_seconds is None else self.origin + Fraction(str(self.info.duration_seconds))
+        end = min((moment for moment in (self.end, last) if moment is not None), default=None)
+        if end is None:
+            return None
+        return max(round((end - (self.start or self.origin)) * self.info.average_rate), 1)
+
+    def moment(self, value: float | str | Fraction) -> Fraction:
+        """Seconds from the clip's first frame, of seconds or of a timecode.
+
+        Raises:
+            ConfigError: it cannot be read, or is none of this clip's.
+        """
+        return moment_of(value, self._look, "moment")
+
+    def frame_seconds(self) -> list[Fraction]:
+        """When each of the clip's frames starts, counted from its first frame; read from the packets alone."""
+        return [time - self.origin for time in frame_times(self.path, self._look)]
+
+    def clip_seconds(self, frame: VideoFrame) -> Fraction:
+        """When a frame of this reader starts, counted from the clip's first frame, wherever the range begins."""
+        time = frame.pts * frame.time_base
+        if not self.shifts_to_zero or self.start is None:
+            return time - self.origin
+        # What warms up was shifted by the start, for the first frame's time was not known then.
+        first = self._window.first if self._window is not None and frame.pts >= 0 else None
+        return time - self.origin + (self.start if first is None else first)
+
+    @property
+    def start_timecode(self) -> Timecode | None:
+        """What the clip's first frame, not that of the range, is labelled with; None where it has no label."""
+        return self._look.start_timecode
 
     @property
     def other_streams(self) -> tuple[StreamInfo, ...]:
@@ -138,176 +235,89 @@ class VideoReader:
             DecodeError: the file is damaged or breaks off.
             OpenError: no frame lies within the wanted time.
         """
+        # Whoever only opens a clip, to see what it is, need not wait for torch.
+        from vidstyle.media.pixels import PictureDecoder  # noqa: PLC0415
+
         if self._iterated:
             raise RuntimeError("a clip can be iterated once; open it again")
         self._iterated = True
-        items = self._decoded()
-        window = None
-        if self.start is not None or self.end is not None:
-            has_packets = any(s.type in _CARRIED for s in self.streams)
-            window = Window(self.start, self.end, self.shifts_to_zero, has_packets)
-            items = window.select(items)
-        to_rgb = RgbDecoder(self.info.color, self.info.width, self.info.height)
-        for item in items:
-            yield self._picture(item, to_rgb) if isinstance(item, DecodedFrame) else item
-        if window is not None and window.num_frames == 0:
-            raise self._no_frame()
-
-    def _decoded(self) -> Iterator[DecodedFrame | Packet]:
-        """Everything from the seek point on, with the clip's own timestamps."""
         carried = [s for s in self.container.streams if s.type in _CARRIED]
         for stream in self.container.streams:
             if stream is not self.video_stream and stream not in carried:
                 stream.discard = Discard.all
-        clock = FrameClock(
-            self.info.time_base,
-            self.info.average_rate,
-            self._by_index,
-            lambda: self._warn(f"{self.path} has missing or repeated timestamps; they were repaired from its rate."),
+        decoding = Decoding(
+            self.path,
+            self.container,
+            self.video_stream,
+            self._look,
+            wanted=self._range,
+            on_error=self._options.on_error,
+            warn=self._warn,
+            alpha=self.keeps_alpha,
         )
-        last_end: Fraction | None = None
-        for packet in self._demux((self.video_stream, *carried)):
-            if packet.size and packet.pts is not None:
-                end = (packet.pts + (packet.duration or 0)) * packet.time_base
-                last_end = end if last_end is None else max(last_end, end)
-            if packet.stream is self.video_stream:
-                for frame in () if self._past_end else self._decode(packet):
-                    self._last_pts = clock.stamp(frame.pts)
-                    self._past_end = self.end is not None and self._last_pts * self.info.time_base >= self.end
-                    yield DecodedFrame(frame, self._last_pts, self.info.time_base)
-            elif packet.size:
-                yield Packet(packet.stream_index, packet)
-        if not self._past_end:
-            self._check_complete(last_end)
+        items = decoding.items(carried)
+        if self._options.deinterlace:
+            header_only = self._look.info.is_interlaced and not self._look.frame_is_flagged
+            items = deinterlaced(items, flagged_only=not header_only)
+        if self._options.fps is not None:
+            items = at_constant_rate(items, self._options.fps, self.end)
+        window = None
+        if self.start is not None or self.end is not None:
+            window = self._window = Window(self._range, self.shifts_to_zero)
+            items = window.select(items)
+        to_rgb = PictureDecoder(self.info, self._orientation, alpha=self.keeps_alpha, curve=self.curve)
+        for item in items:
+            yield self._picture(item, to_rgb, decoding) if isinstance(item, DecodedFrame) else item
+        if window is not None and window.num_frames == 0:
+            raise self._no_frame(decoding)
 
-    def _demux(self, streams: tuple[Stream, ...]) -> Iterator[AVPacket[Stream]]:
-        try:
-            self._seek()
-            for packet in self.container.demux(streams):
-                if packet.is_corrupt and packet.stream is self.video_stream and declares_duration(self._format_name):
-                    if self._past_end:  # what is damaged is not asked for
-                        return
-                    raise self._broken_off()
-                yield packet
-        except av.FFmpegError as error:
-            if self._past_end:
-                return
-            raise DecodeError(
-                f"{self.path} cannot be read on after {self._position()} ({reason(error)}); the file is damaged, "
-                "copy it again or end before that with --end.",
-                self.path,
-                self._last_pts,
-            ) from error
-
-    def _decode(self, packet: AVPacket[Stream]) -> list[AVFrame]:
-        try:
-            return self.video_stream.decode(packet if packet.size else None)
-        except av.FFmpegError as error:
-            raise DecodeError(
-                f"{self.path} is damaged after {self._position()} ({reason(error)}); copy it again or end before that "
-                "with --end.",
-                self.path,
-                self._last_pts,
-            ) from error
-
-    def _picture(self, decoded: DecodedFrame, to_rgb: RgbDecoder) -> VideoFrame:
-        frame = decoded.frame
+    def _picture(self, decoded: DecodedFrame, to_rgb: PictureDecoder, decoding: Decoding) -> VideoFrame:
+        frame, position = decoded.frame, decoding.position()
+        if frame.interlaced_frame and not self._options.deinterlace:
+            self._warn_once(f"{self.path} has interlaced frames, first at {position}; pass --deinterlace.")
         if frame.is_corrupt:
-            self._warn_once(f"{self.path} has damaged frames, first at {self._position()}; they are kept.")
+            self._warn_once(f"{self.path} has damaged frames, first at {position}; they are kept.")
         if (frame.width, frame.height) != (self.info.width, self.info.height):
             self._warn_once(
-                f"{self.path} changes its size, first at {self._position()} to {frame.width}x{frame.height}; "
+                f"{self.path} changes its size, first at {position} to {frame.width}x{frame.height}; "
                 f"its frames are scaled to {self.info.width}x{self.info.height}."
             )
         try:
-            rgb = self._orientation.apply(to_rgb(frame))
+            data, alpha = to_rgb(frame)
         except av.FFmpegError as error:
             raise DecodeError(
-                f"A frame of {self.path} at {self._position()} ({frame.format.name}) cannot be converted to RGB "
+                f"A frame of {self.path} at {position} ({frame.format.name}) cannot be converted to RGB "
                 f"({reason(error)}); convert the clip to H.264 first.",
                 self.path,
                 decoded.pts,
             ) from error
-        duration = 1 if self._by_index else frame.duration or None
-        return VideoFrame(torch.from_numpy(rgb).permute(2, 0, 1), decoded.pts, decoded.time_base, duration)
+        as_it_is = self.keeps_stored and self._orientation == Orientation()
+        return VideoFrame(
+            data, decoded.pts, decoded.time_base, decoded.duration, alpha, decoded.frame if as_it_is else None
+        )
 
-    def _seek(self) -> None:
-        """Place the demuxer so that the first frame decoded is not after the start."""
-        if self.start is None or self._by_index:
-            return
-        for margin in _SEEK_MARGINS_SECONDS:
-            target = None if margin is None else self.start - margin
-            if target is None or target <= 0:
-                self._seek_to(None)
-                return
-            self._seek_to(target)
-            # A keyframe's decode time can lie before the start and its display time behind it.
-            frame = next((f for p in self.container.demux(self.video_stream) for f in p.decode()), None)
-            self._seek_to(target)
-            if frame is not None and frame.pts is not None and frame.pts * self.info.time_base <= self.start:
-                return
-
-    def _seek_to(self, seconds: Fraction | None) -> None:
-        first = min(self.video_stream.start_time or 0, 0)
-        ticks = first if seconds is None else to_ticks(seconds, self.info.time_base)
-        self.container.seek(ticks, stream=self.video_stream)
-
-    def _check_start(self) -> None:
-        duration = self.info.duration_seconds
-        if self.start is None or duration is None or not declares_duration(self._format_name):
-            return
-        first = float((self.video_stream.start_time or 0) * self.info.time_base)
-        if self.start >= _exact(first + duration):
-            where = "" if not first else f" (it runs from {first:.3f} s to {first + duration:.3f} s)"
-            raise OpenError(
-                f"{self.path} is {duration:.3f} s long{where}, it has no frame at {float(self.start):g} s; "
-                "use an earlier time.",
-                self.path,
+    def _note_picture(self) -> None:
+        if self.info.has_alpha and not self._options.alpha:
+            self._warn(f"{self.path} has opacity, which is left out; --alpha keep carries it to formats that have it.")
+        if self.curve is not None:
+            name = "HLG" if self.curve.transfer == "arib-std-b67" else "PQ"
+            self._warn(
+                f"{self.path} is HDR ({name}): the style sees its light, up to {self.curve.peak:g} cd/m², fitted to "
+                "the range of an ordinary display."
             )
 
-    def _no_frame(self) -> OpenError:
-        start = float(self.start or 0)
-        last = float((self._last_pts or 0) * self.info.time_base)
+    def _no_frame(self, decoding: Decoding) -> OpenError:
+        start = float((self.start or self.origin) - self.origin)
+        last = float((decoding.last_pts or 0) * self._look.info.time_base - self.origin)
         if last < start:
             msg = f"The last frame of {self.path} is at {last:.3f} s, it has none at {start:g} s; use an earlier time."
         else:
-            first = float((self.video_stream.start_time or 0) * self.info.time_base)
+            first = float(self._look.first_pts * self._look.info.time_base - self.origin)
             msg = (
-                f"{self.path} has no frame between {start:g} s and {float(self.end or 0):g} s; "
+                f"{self.path} has no frame between {start:g} s and {float((self.end or 0) - self.origin):g} s; "
                 f"widen the range, its first frame is at {first:.3f} s."
             )
         return OpenError(msg, self.path)
-
-    def _check_complete(self, last_end: Fraction | None) -> None:
-        """Demuxers take a file that was cut off for one that ended; its header knows better."""
-        duration = self.container.duration
-        if self._last_pts is None:
-            raise DecodeError(
-                f"{self.path} has a video stream without a single frame; export it again.", self.path, None
-            )
-        if duration is None or last_end is None or not declares_duration(self._format_name):
-            return
-        # Matroska writes the time of the end, MP4 the length.
-        start = 0 if self._format_name.startswith("matroska") else self.container.start_time or 0
-        promised = Fraction(start + duration, av.time_base)
-        if last_end < promised - _DURATION_SLACK_SECONDS:
-            raise self._broken_off()
-
-    def _broken_off(self) -> DecodeError:
-        duration = (self.container.duration or 0) / av.time_base
-        return DecodeError(
-            f"{self.path} breaks off after {self._position()} of {duration:.3f} s: the file is truncated; "
-            "copy it again or end before that with --end.",
-            self.path,
-            self._last_pts,
-        )
-
-    @property
-    def _format_name(self) -> str:
-        return self.container.format.name
-
-    def _position(self) -> str:
-        return f"{float((self._last_pts or 0) * self.info.time_base):.3f} s"
 
     def _warn_once(self, sentence: str) -> None:
         kind = sentence[: sentence.find(", first at ")]
@@ -320,6 +330,10 @@ class VideoReader:
             self._on_warning(sentence)
 
 
-def _exact(seconds: float) -> Fraction:
-    # 0.1 typed by a person means a tenth, not the float nearest to it.
-    return Fraction(str(seconds))
+def _as_given(info: VideoInfo, options: ReadOptions) -> VideoInfo:
+    if options.deinterlace:
+        info = replace(info, is_interlaced=False)
+    if options.fps is None:
+        return info
+    num = None if info.duration_seconds is None else round(info.duration_seconds * options.fps)
+    return replace(info, average_rate=options.fps, time_base=1 / options.fps, num_frames_from_header=num)

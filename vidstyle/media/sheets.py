@@ -9,6 +9,8 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from vidstyle.media.eight_bits import to_eight_bits
+
 _BACKGROUND = (24, 24, 26)
 _EMPTY_CELL = (36, 36, 39)
 _TEXT = (214, 214, 218)
@@ -21,8 +23,8 @@ def before_after(original: Tensor, stylized: Tensor, *, labels: tuple[str, str] 
     """Lay two pictures side by side, a thin divider between them and a label above each.
 
     Args:
-        original: (3, H, W) uint8 RGB.
-        stylized: (3, H', W') uint8 RGB; scaled to the original's height where that differs.
+        original: (3, H, W) uint8 or uint16 RGB.
+        stylized: (3, H', W') uint8 or uint16 RGB; scaled to the original's height where that differs.
         labels: what to write above each.
 
     Returns:
@@ -61,7 +63,7 @@ def contact_sheet(
     cells.
 
     Args:
-        cells: rows of (3, H, W) uint8 RGB pictures.
+        cells: rows of (3, H, W) uint8 or uint16 RGB pictures.
         row_labels: one a row, written to its left; none for no labels.
         column_labels: one a column, written above it; none for no labels.
         max_width_px: widest the sheet may be; pictures are reduced to fit, never enlarged.
@@ -142,9 +144,10 @@ def _text_width(text: str, font: _Font) -> int:
 
 
 def _to_image(data: Tensor) -> Image.Image:
-    if data.ndim != 3 or data.shape[0] != 3 or data.dtype != torch.uint8 or data.numel() == 0:
-        raise ValueError(f"a picture must be (3, H, W) uint8, got {tuple(data.shape)} {data.dtype}")
-    return Image.fromarray(data.detach().permute(1, 2, 0).contiguous().cpu().numpy())
+    known = data.dtype in (torch.uint8, torch.uint16)
+    if data.ndim != 3 or data.shape[0] != 3 or not known or data.numel() == 0:
+        raise ValueError(f"a picture must be (3, H, W) uint8 or uint16, got {tuple(data.shape)} {data.dtype}")
+    return Image.fromarray(to_eight_bits(data.detach()).permute(1, 2, 0).contiguous().cpu().numpy())
 
 
 def _to_tensor(image: Image.Image) -> Tensor:

@@ -12,26 +12,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from vidstyle.errors import DecodeError, EncodeError, MediaError, OpenError, UnsupportedMediaError
+from vidstyle.media.deep_stills import DEEP_FORMATS, encode_deep, read_deep
+from vidstyle.media.eight_bits import to_eight_bits, to_sixteen_bits
+from vidstyle.media.failures import reason
+from vidstyle.media.names import STILL_FORMATS, is_still
 from vidstyle.media.outputs import claim_output, unwritable
 from vidstyle.media.still_color import convert_to_srgb, to_rgb
 
-__all__ = ["Still", "claim_output", "is_still", "read_still", "read_style_image", "write_still"]
+__all__ = ["Still", "claim_output", "holds_sixteen_bits", "is_still", "read_still", "read_style_image", "write_still"]
 
-_FORMATS = {
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
-    ".png": "PNG",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-    ".webp": "WEBP",
-    ".bmp": "BMP",
-}
 _READABLE = ("JPEG", "PNG", "TIFF", "WEBP", "BMP")
 _ALPHA_FORMATS = ("PNG", "TIFF", "WEBP")
 _SAVE_OPTIONS: dict[str, dict[str, Any]] = {
@@ -41,6 +38,7 @@ _SAVE_OPTIONS: dict[str, dict[str, Any]] = {
     "WEBP": {"exact": True},  # keeps the colours under transparent pixels
     "BMP": {},
 }
+_REDUCED = "16-bit samples were reduced to 8 bits"
 _MAX_SIDE_PX = {"JPEG": 65500, "WEBP": 16383}
 
 # What Pillow's decoders are known to raise on damaged bytes, besides OSError.
@@ -66,8 +64,8 @@ class Still:
 
     Attributes:
         path: the file it came from.
-        data: (3, H, W) uint8 RGB in the colour space of ``icc_profile``, sRGB where that is None.
-        alpha: (1, H, W) uint8 opacity; None for an opaque picture.
+        data: (3, H, W) uint8 or uint16 RGB in the colour space of ``icc_profile``, sRGB where that is None.
+        alpha: (1, H, W) opacity of the same dtype; None for an opaque picture.
         exif: EXIF block with the orientation reset to upright; None where there is none.
         icc_profile: RGB colour profile, byte for byte as in the file.
         dpi: horizontal and vertical resolution.
@@ -83,13 +81,17 @@ class Still:
     notes: tuple[str, ...] = ()
 
 
-def is_still(path: str | Path) -> bool:
-    """Whether the name's suffix is that of a picture file vidstyle reads and writes."""
-    return Path(path).suffix.lower() in _FORMATS
+def holds_sixteen_bits(path: str | Path) -> bool:
+    """Whether pictures of 16 bits are written to files of this name as such."""
+    return STILL_FORMATS.get(Path(path).suffix.lower()) in DEEP_FORMATS
 
 
-def read_still(path: str | Path) -> Still:
+def read_still(path: str | Path, *, deep: bool = False) -> Still:
     """Read a picture, turned upright.
+
+    Args:
+        path: the picture file.
+        deep: give PNGs and TIFFs of 16 bits as uint16, instead of reducing them to 8.
 
     Raises:
         OpenError: missing, empty, unreadable, or not a picture.
@@ -99,14 +101,21 @@ def read_still(path: str | Path) -> Still:
     path = Path(path)
     with _opened(path) as image:
         notes = _file_notes(image)
+        orientation = _orientation(image)
         upright = _upright(image)
         exif, exif_notes = _upright_exif(image)
         dpi = _dpi(image)
         rgb, alpha, profile, color_notes = to_rgb(upright, path)
+        pixels = _to_tensor(rgb), None if alpha is None else _to_tensor(alpha)
+        if deep and _REDUCED in notes and not color_notes:
+            found = read_deep(path.read_bytes(), image.format or "", orientation)
+            if found is not None and found[0].shape[1:] == (rgb.height, rgb.width):
+                notes.remove(_REDUCED)
+                pixels = torch.from_numpy(found[0]), None if found[1] is None else torch.from_numpy(found[1])
     return Still(
         path=path,
-        data=_to_tensor(rgb),
-        alpha=None if alpha is None else _to_tensor(alpha),
+        data=pixels[0],
+        alpha=pixels[1],
         exif=exif,
         icc_profile=profile,
         dpi=dpi,
@@ -152,7 +161,7 @@ def write_still(
 
     Args:
         path: where to.
-        data: (3, H, W) uint8 RGB.
+        data: (3, H, W) uint8 RGB, or uint16 over its whole range, which only PNG and TIFF keep.
         like: the picture it was made from, whose EXIF data, colour profile, resolution and alpha are kept.
         overwrite: replace an existing file; never the one ``like`` came from.
         quality: 1 to 100, for JPEG and WebP.
@@ -165,12 +174,13 @@ def write_still(
         EncodeError: the encoder refused, or the disk is full.
         UnsupportedMediaError: the suffix is not that of a picture format.
     """
-    if data.ndim != 3 or data.shape[0] != 3 or data.dtype != torch.uint8 or data.numel() == 0:
-        raise ValueError(f"data must be a (3, H, W) uint8 picture, got {tuple(data.shape)} {data.dtype}")
+    whole = data.dtype in (torch.uint8, torch.uint16)
+    if data.ndim != 3 or data.shape[0] != 3 or not whole or data.numel() == 0:
+        raise ValueError(f"data must be a (3, H, W) uint8 or uint16 picture, got {tuple(data.shape)} {data.dtype}")
     path = Path(path)
-    format_name = _FORMATS.get(path.suffix.lower())
+    format_name = STILL_FORMATS.get(path.suffix.lower())
     if format_name is None:
-        known = " ".join(_FORMATS)
+        known = " ".join(STILL_FORMATS)
         raise UnsupportedMediaError(
             f"{path}: not a picture format vidstyle writes; name the output one of {known}.", path
         )
@@ -242,8 +252,15 @@ def _file_notes(image: Image.Image) -> list[str]:
         notes.append(f"only the first of {num_pages} pages is used")
     # Pillow reduces 16-bit RGB as it decodes, so the mode does not show it.
     if image.mode.startswith("I") or any(";16" in str(tile[3]) for tile in getattr(image, "tile", [])):
-        notes.append("16-bit samples were reduced to 8 bits")
+        notes.append(_REDUCED)
     return notes
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except (*_DAMAGE, AttributeError, RuntimeError):  # as in ``_upright``
+        return 1
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -298,14 +315,16 @@ def _encode(
     limit = _MAX_SIDE_PX.get(format_name)
     if limit is not None and max(width, height) > limit:
         raise EncodeError(f"{path}: {format_name} holds at most {limit} pixels a side; write PNG or TIFF.", path)
-    image = Image.fromarray(data.detach().permute(1, 2, 0).contiguous().cpu().numpy())
+    if data.dtype == torch.uint16 and format_name in DEEP_FORMATS:
+        return _encode_deep(path, data.detach().cpu(), like, format_name)
+    image = Image.fromarray(to_eight_bits(data.detach()).permute(1, 2, 0).contiguous().cpu().numpy())
     options: dict[str, Any] = dict(_SAVE_OPTIONS[format_name])
     if format_name in ("JPEG", "WEBP"):
         options["quality"] = quality
     notes = []
     if like is not None:
         if like.alpha is not None and format_name in _ALPHA_FORMATS:
-            alpha = Image.fromarray(like.alpha[0].contiguous().cpu().numpy())
+            alpha = Image.fromarray(to_eight_bits(like.alpha)[0].contiguous().cpu().numpy())
             image.putalpha(alpha.resize(image.size, Image.Resampling.BILINEAR))
         elif like.alpha is not None:
             notes.append(f"{format_name} has no transparency: the alpha channel was left out")
@@ -324,3 +343,20 @@ def _encode(
     except (OSError, ValueError, RuntimeError, struct.error, KeyError, TypeError) as error:
         raise EncodeError(f"{path}: the {format_name} encoder refused ({error}); try another format.", path) from error
     return buffer.getvalue(), tuple(notes)
+
+
+def _encode_deep(path: Path, data: Tensor, like: Still | None, format_name: str) -> tuple[bytes, tuple[str, ...]]:
+    alpha = None
+    if like is not None and like.alpha is not None:
+        alpha = to_sixteen_bits(like.alpha)
+        if alpha.shape[1:] != data.shape[1:]:
+            floats = alpha.to(torch.float32)[None]
+            scaled = F.interpolate(floats, size=tuple(data.shape[1:]), mode="bilinear", antialias=True)
+            alpha = scaled[0].add_(0.5).to(torch.uint16)
+    kept = {} if like is None else {"exif": like.exif, "icc_profile": like.icc_profile, "dpi": like.dpi}
+    try:
+        return encode_deep(data.numpy(), None if alpha is None else alpha.numpy(), format_name, **kept)  # type: ignore[arg-type]
+    except (av.FFmpegError, ValueError) as error:
+        raise EncodeError(
+            f"{path}: the {format_name} encoder refused ({reason(error)}); try another format.", path
+        ) from error

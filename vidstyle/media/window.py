@@ -2,62 +2,47 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 
-from av import VideoFrame as AVFrame
-
 from vidstyle.frames import Packet
+from vidstyle.media.decoded import DecodedFrame
+from vidstyle.media.ranges import Range
 from vidstyle.media.timestamps import to_ticks
-
-# Sound of a moment may lie this much later in the file than its picture.
-_INTERLEAVING_SECONDS = 3
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class DecodedFrame:
-    """A decoder's frame that has its final pts, and is not yet converted to RGB."""
-
-    frame: AVFrame
-    pts: int
-    time_base: Fraction
-
-    @property
-    def time(self) -> Fraction:
-        """Presentation time in seconds."""
-        return self.pts * self.time_base
 
 
 class Window:
     """Picks the frames and packets with start <= time < end, and shifts them all by the first frame's time.
 
-    Without a start nothing before the end is left out, nor shifted.
+    Without a start nothing before the end is left out, nor shifted. Frames between the range's begin and its start warm
+    the temporal filter up: they are given too, at times before the first frame's.
 
     Attributes:
-        num_frames: frames picked so far.
+        num_frames: frames picked so far, without those for warming up.
+        first: time of the first of them, by which all are shifted; None before it comes.
     """
 
-    def __init__(self, start: Fraction | None, end: Fraction | None, shift_to_zero: bool, has_packets: bool) -> None:
-        self._start = start
-        self._end = end
+    def __init__(self, wanted: Range, shift_to_zero: bool) -> None:
+        self._start, self._end, self._begin = wanted.start, wanted.end, wanted.begin
         self._shift_to_zero = shift_to_zero
-        self._has_packets = has_packets
         self.num_frames = 0
+        self.first: Fraction | None = None
 
     def select(self, items: Iterator[DecodedFrame | Packet]) -> Iterator[DecodedFrame | Packet]:
         """The items inside, in their order. Packets before the first picked frame are dropped."""
         waiting: list[Packet] = []
         first: Fraction | None = None
-        ended = False
         for item in items:
             time = item.time if isinstance(item, DecodedFrame) else _time(item)
             if self._end is not None and time >= self._end:
-                ended = ended or isinstance(item, DecodedFrame)
-                if ended and (not self._has_packets or time >= self._end + _INTERLEAVING_SECONDS):
-                    break
                 continue
             if self._start is not None and time < self._start:
+                if isinstance(item, DecodedFrame) and self._begin is not None and time >= self._begin:
+                    # The first frame's time is not known yet, only that it is not before the start.
+                    offset = math.ceil(self._start / item.time_base) if self._shift_to_zero else 0
+                    yield replace(item, pts=item.pts - offset)
                 continue
             if isinstance(item, Packet):
                 if self._start is None:
@@ -68,7 +53,7 @@ class Window:
                     yield self._shifted_packet(item, first)
                 continue
             if first is None:
-                first = time
+                first = self.first = time
                 yield from (self._shifted_packet(packet, first) for packet in waiting if _time(packet) >= first)
                 waiting.clear()
             self.num_frames += 1

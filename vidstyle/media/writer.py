@@ -3,48 +3,59 @@
 from __future__ import annotations
 
 import contextlib
-import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import av
+import torch
+from av import VideoFrame as AVFrame
 from av.container import OutputContainer
 from av.packet import Packet as AVPacket
 from av.stream import Stream
 
-from vidstyle.errors import ConfigError, EncodeError, OpenError
+from vidstyle.errors import ConfigError, EncodeError
 from vidstyle.frames import Packet, VideoFrame
-from vidstyle.media.color import RgbEncoder
-from vidstyle.media.containers import Container, container_for
-from vidstyle.media.encoder import EncoderSettings, choose_encoder
-from vidstyle.media.failures import encode_errors
+from vidstyle.media.covers import Cover, read_cover
+from vidstyle.media.failures import encode_errors, out_of_space, reason
 from vidstyle.media.outputs import claim_output
+from vidstyle.media.packets import CopiedPackets, VideoPackets
+from vidstyle.media.part_file import PartFile
+from vidstyle.media.pixels import RgbEncoder
+from vidstyle.media.plan import OutputPlan, cannot_carry, plan_output
 from vidstyle.media.reader import VideoReader
-from vidstyle.media.streams import StreamPlan, copy_stream_tags, plan_streams
-from vidstyle.media.timestamps import PacketClock, to_ticks
+from vidstyle.media.sequence_reader import SequenceReader
+from vidstyle.media.stored import copy_as
+from vidstyle.media.streams import AudioMode, StreamPlan
+from vidstyle.media.tags import (
+    chapters,
+    container_options,
+    copy_stream_tags,
+    output_metadata,
+    start_timecode,
+)
+from vidstyle.media.timestamps import to_ticks
 from vidstyle.media.transcode import AudioTranscoder, SubtitleTranscoder
 
-# The muxer's own, or no longer true of the new file.
-_FOREIGN_TAGS = ("major_brand", "minor_version", "compatible_brands", "encoder")
 _MAX_REORDERING_FRAMES = 1000
-_MAX_TIMESCALE = 10_000_000
 
 
 def open_writer(
     path: str | Path,
-    source: VideoReader,
+    source: VideoReader | SequenceReader,
     *,
     size: tuple[int, int] | None = None,
     codec: str | None = None,
     crf: int | None = None,
+    bitrate: int | None = None,
     preset: str | None = None,
     pixel_format: str | None = None,
     encoder_options: Mapping[str, str] | None = None,
+    audio: AudioMode = "copy",
+    plan: OutputPlan | None = None,
     overwrite: bool = False,
-    audio: Literal["copy", "drop"] = "copy",
 ) -> VideoWriter:
     """Open an output for the frames and packets of ``source``. Everything that can be refused is refused here.
 
@@ -54,11 +65,13 @@ def open_writer(
         size: (width, height) in pixels of the frames to come; the source's upright size by default.
         codec: FFmpeg's name of a video encoder; libx264, or libvpx-vp9 for .webm, by default.
         crf: constant quality, where the encoder has it; 18 for libx264 by default.
+        bitrate: bits a second, instead of a constant quality.
         preset: speed preset, where the encoder has it.
         pixel_format: such as ``yuv420p``; chosen to suit the encoder by default.
         encoder_options: further options of the encoder.
+        audio: ``copy`` converts only what the container refuses, ``transcode`` everything; ``drop`` leaves it out.
+        plan: ``plan_output``'s for this source, which then decides all of the above.
         overwrite: replace an existing file, at the end and only if all went well.
-        audio: ``drop`` leaves the sound out.
 
     Raises:
         OpenError: the output exists, is the source, or cannot be created.
@@ -67,28 +80,23 @@ def open_writer(
         EncodeError: the disk is full.
     """
     path = Path(path)
-    container = container_for(path)
     part = claim_output(path, source=source.path, overwrite=overwrite)
-    info = source.info
-    sideways = info.rotation_degrees % 180 == 90
-    notes: list[str] = []
-    settings = choose_encoder(
-        codec or container.video_codec,
-        size or info.upright_size,
-        rate=info.average_rate,
-        time_base=info.time_base,
-        color=info.color,
-        sample_aspect_ratio=1 / info.sample_aspect_ratio if sideways else info.sample_aspect_ratio,
-        crf=crf,
-        preset=preset,
-        pixel_format=pixel_format,
-        options=encoder_options or {},
-        note=notes.append,
-    )
-    plan = plan_streams(source.path, source.streams, container, audio)
-    return VideoWriter(
-        path, part, source, container=container, settings=settings, plan=plan, notes=notes, overwrite=overwrite
-    )
+    if plan is None:
+        plan = plan_output(
+            path,
+            source,
+            size=size,
+            codec=codec,
+            crf=crf,
+            bitrate=bitrate,
+            preset=preset,
+            pixel_format=pixel_format,
+            encoder_options=encoder_options,
+            audio=audio,
+            keeps_alpha=source.keeps_alpha,
+            hdr=source.hdr,
+        )
+    return VideoWriter(path, part, source, plan, overwrite=overwrite)
 
 
 class VideoWriter:
@@ -108,57 +116,42 @@ class VideoWriter:
         self,
         path: Path,
         part: Path,
-        source: VideoReader,
+        source: VideoReader | SequenceReader,
+        plan: OutputPlan,
         *,
-        container: Container,
-        settings: EncoderSettings,
-        plan: list[StreamPlan],
-        notes: list[str],
         overwrite: bool,
     ) -> None:
+        settings = plan.settings
         self.path = path
         self.settings = settings
-        self.plan = plan
-        self.notes = notes
+        self.plan = list(plan.streams)
+        self.notes = list(plan.notes)
+        self._container = plan.container
         self.num_frames = 0
         self._overwrite = overwrite
-        self._to_yuv = RgbEncoder(settings.color, settings.pixel_format)
-        self._copies: dict[int, tuple[Stream, PacketClock]] = {}
+        self._packets = VideoPackets(to_ticks(_MAX_REORDERING_FRAMES / settings.rate, settings.time_base))
+        self._to_yuv = RgbEncoder(settings.color, settings.pixel_format, source.curve)
+        self._curved = source.curve is not None
+        self._source_color = source.info.color
+        self._copies: dict[int, CopiedPackets] = {}
         self._transcoders: dict[int, AudioTranscoder | SubtitleTranscoder] = {}
         self._last_pts: int | None = None
-        self._max_delay = to_ticks(_MAX_REORDERING_FRAMES / settings.rate, settings.time_base)
-        self._part: Path | None = part
+        self._covers: list[tuple[Stream, Cover]] = []
         self._output: OutputContainer | None = None
+        self._part = PartFile(part, path)
         try:
-            self._open(part, source, container)
+            self._open(source)
         except BaseException:
             self.abort()
             raise
 
-    def _open(self, part: Path, source: VideoReader, container: Container) -> None:
-        try:
-            part.unlink(missing_ok=True)
-            part.touch()
-        except OSError as error:
-            self._part = None
-            raise OpenError(
-                f"Cannot create {self.path} ({error.strerror}); choose another folder.", self.path
-            ) from error
-        output = av.open(
-            str(part.absolute()),
-            "w",
-            format=container.format_name,
-            container_options=_container_options(container, source),
-        )
+    def _open(self, source: VideoReader | SequenceReader) -> None:
+        container = self._container
+        options = container_options(container, source.container, self.settings.time_base)
+        output = av.open(str(self._part.path.absolute()), "w", format=container.format_name, container_options=options)
         self._output = output
-        try:
-            video: Any = output.add_stream(
-                self.settings.codec, rate=self.settings.rate, options=dict(self.settings.options)
-            )
-        except ValueError as error:
-            raise ConfigError(
-                f"{self.path.suffix} files cannot carry {self.settings.codec}; use .mkv or another --codec."
-            ) from error
+        encoder_options = dict(self.settings.options)
+        video: Any = output.add_stream(self.settings.codec, rate=self.settings.rate, options=encoder_options)
         self.settings.apply(video.codec_context)
         video.time_base = self.settings.time_base
         tag = self.settings.codec_tag(container.format_name)
@@ -168,25 +161,53 @@ class VideoWriter:
         with encode_errors(self.path):
             for planned in self.plan:
                 self._add(planned, output, source)
-            copy_stream_tags(source.video_stream, video)
-            output.metadata.update({k: v for k, v in source.container.metadata.items() if k not in _FOREIGN_TAGS})
-            output.set_chapters(_chapters(source))
+        copy_stream_tags(source.video_stream, video, container.format_name)
+        timecode = start_timecode(source, self.settings.rate)
+        if timecode is not None:
+            video.metadata["timecode"] = timecode
+        output.metadata.update(output_metadata(source.container))
+        shift = source.start if source.shifts_to_zero and source.start is not None else Fraction(0)
+        output.set_chapters(chapters(source.container, source.start, source.end, shift))
+        try:
             output.start_encoding()
+        except (av.FFmpegError, OSError) as error:
+            # Every other stream has been tried before.
+            if not out_of_space(error):
+                raise ConfigError(cannot_carry(self.path, self.settings.codec, reason(error))) from error
+            with encode_errors(self.path):
+                raise
+        with encode_errors(self.path):
+            for stream, cover in self._covers:
+                self._mux([cover.packet(stream)])
 
-    def _add(self, plan: StreamPlan, output: OutputContainer, source: VideoReader) -> None:
+    def _add(self, plan: StreamPlan, output: OutputContainer, source: VideoReader | SequenceReader) -> None:
         stream = source.container.streams[plan.stream.index]
-        if plan.action == "drop":
+        target: Any
+        if plan.action == "drop" or plan.kind in ("timecode", "chapters"):
+            return
+        if plan.kind == "cover":
+            cover = read_cover(source.path, plan.stream.index)
+            if cover is None:
+                self.notes.append(f"The cover picture of {source.path} is damaged and was left out.")
+            elif (target := cover.add_to(output, self._container.cover)) is not None:
+                self._covers.append((target, cover))
             return
         if plan.action == "copy":
-            target: Any = output.add_stream_from_template(stream)
-            self._copies[plan.stream.index] = (target, PacketClock())
+            target = output.add_stream_from_template(stream)
+            self._copies[plan.stream.index] = CopiedPackets(stream, target)
         else:
             kind = AudioTranscoder if plan.stream.type == "audio" else SubtitleTranscoder
-            transcoder = kind(output, stream, plan.target_codec or "", source.path)
+            on_damage = self.notes.append if source.skips_damage else None
+            transcoder = kind(output, stream, plan.target_codec or "", source.path, on_damage)
             target = transcoder.stream
             self._transcoders[plan.stream.index] = transcoder
         if plan.stream.type != "attachment":
-            copy_stream_tags(stream, target)
+            copy_stream_tags(stream, target, self._container.format_name)
+
+    @property
+    def bit_depth(self) -> int:
+        """Bits of a component that frames are worth having."""
+        return 16 if self._curved else self.settings.bit_depth
 
     def write(self, item: VideoFrame | Packet) -> None:
         """Encode a frame (uint8 RGB on the CPU, of the announced size), or pass a packet on.
@@ -205,9 +226,10 @@ class VideoWriter:
 
     def _write_frame(self, item: VideoFrame) -> None:
         expected = (3, self.settings.height, self.settings.width)
-        if tuple(item.data.shape) != expected or str(item.data.dtype) != "torch.uint8":
-            raise ValueError(f"expected uint8 {expected}, got {item.data.dtype} {tuple(item.data.shape)}")
-        frame = self._to_yuv(item.data.permute(1, 2, 0).contiguous().numpy())
+        if tuple(item.data.shape) != expected or item.data.dtype not in (torch.uint8, torch.uint16):
+            raise ValueError(f"expected uint8 or uint16 {expected}, got {item.data.dtype} {tuple(item.data.shape)}")
+        alpha = item.alpha.numpy() if item.alpha is not None and self.settings.has_alpha else None
+        frame = self._as_stored(item) or self._to_yuv(item.data.numpy(), alpha)
         frame.time_base = self.settings.time_base
         frame.pts = to_ticks(item.pts * item.time_base, frame.time_base)
         if self._last_pts is not None and frame.pts <= self._last_pts:
@@ -215,31 +237,30 @@ class VideoWriter:
         if item.duration:
             frame.duration = max(1, to_ticks(item.duration * item.time_base, frame.time_base))
         self._last_pts = frame.pts
+        self._packets.show(frame.pts, frame.duration or to_ticks(1 / self.settings.rate, frame.time_base))
         with encode_errors(self.path):
-            self._mux_video(self._video.encode(frame))
+            self._mux(self._packets.push(self._video.encode(frame)))
         self.num_frames += 1
+
+    def _as_stored(self, item: VideoFrame) -> AVFrame | None:
+        """The decoder's own picture, where the encoder takes just that."""
+        settings = self.settings
+        if item.stored is None or settings.color != self._source_color:
+            return None
+        return copy_as(item.stored, settings.pixel_format, (settings.width, settings.height), settings.color)
 
     def _write_packet(self, item: Packet) -> None:
         payload: AVPacket[Stream] = item.payload
         with encode_errors(self.path):
             if item.stream_index in self._copies:
-                target, clock = self._copies[item.stream_index]
-                clock.stamp(payload)
-                payload.stream = target
-                self._mux([payload])
+                self._mux([self._copies[item.stream_index].pass_on(payload)])
             elif item.stream_index in self._transcoders:
                 self._mux(self._transcoders[item.stream_index].feed(payload))
 
-    def _mux(self, packets: list[AVPacket[Stream]]) -> None:
+    def _mux(self, packets: Iterable[AVPacket[Stream]]) -> None:
         if self._output is not None:
-            self._output.mux(packets)
-
-    def _mux_video(self, packets: list[AVPacket[Stream]]) -> None:
-        for packet in packets:
-            # x265 gives uninitialised decode times to a clip shorter than its reordering delay.
-            if packet.pts is not None and packet.dts is not None and abs(packet.pts - packet.dts) > self._max_delay:
-                packet.dts = packet.pts
-        self._mux(packets)
+            for packet in packets:
+                self._output.mux_one(packet)
 
     def commit(self) -> None:
         """Flush, close, and move the result to its name.
@@ -247,34 +268,34 @@ class VideoWriter:
         Raises:
             EncodeError: nothing was written, the disk is full, or the name cannot be taken. Nothing is left then.
         """
-        if self._output is None or self._part is None:
+        if self._output is None:
             raise ValueError(f"{self.path} is no longer open for writing")
         try:
             if self.num_frames == 0:
                 raise EncodeError(f"No frame was written to {self.path}; render a range that has frames.", self.path)
             with encode_errors(self.path):
-                self._mux_video(self._video.encode(None))
+                self._mux(self._packets.push(self._video.encode(None)))
+                self._mux(self._packets.flush())
                 for transcoder in self._transcoders.values():
                     self._mux(transcoder.feed(None))
                 self._output.close()
                 self._output = None
                 if not self._overwrite and self.path.exists():
                     raise EncodeError(f"{self.path} appeared during the render; pass --overwrite.", self.path)
-                self._part.replace(self.path)
-                self._part = None
+                self._part.publish()
         finally:
             self.abort()
 
     def abort(self) -> None:
         """Throw everything away; a no-op after ``commit``."""
         output, self._output = self._output, None
-        part, self._part = self._part, None
+        # First the name: closing an MP4 would copy all of a file that can still be found, to put its index in front.
+        self._part.discard()
         if output is not None:
             # The trailer of a broken output may fail again; the file is thrown away either way.
             with contextlib.suppress(av.FFmpegError, OSError):
                 output.close()
-        if part is not None:
-            part.unlink(missing_ok=True)
+        self._part.discard()
 
     def __enter__(self) -> Self:
         return self
@@ -283,34 +304,3 @@ class VideoWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.abort()
-
-
-def _container_options(container: Container, source: VideoReader) -> dict[str, str]:
-    if container.format_name not in ("mp4", "mov"):
-        return {}
-    # Start offsets are stored in ticks of the movie; its default of 1 ms would round them.
-    timescale = source.info.time_base.denominator
-    for stream in source.container.streams.audio:
-        common = math.lcm(timescale, stream.rate or 1)
-        timescale = common if common <= _MAX_TIMESCALE else timescale
-    # The index goes to the front, so that the file plays while it is being downloaded.
-    return {"movie_timescale": str(timescale), "movflags": "+faststart"}
-
-
-def _chapters(source: VideoReader) -> list[Any]:
-    """The source's chapters, cut to its range and moved with it."""
-    start, end = source.start or Fraction(0), source.end
-    shift = start if source.shifts_to_zero else Fraction(0)
-    chapters = []
-    for chapter in source.container.chapters():
-        time_base = chapter["time_base"]
-        if time_base is None:
-            continue
-        first, last = chapter["start"] * time_base, chapter["end"] * time_base
-        if last <= start or (end is not None and first >= end):
-            continue
-        first, last = max(first, start), last if end is None else min(last, end)
-        chapters.append(
-            chapter | {"start": to_ticks(first - shift, time_base), "end": to_ticks(last - shift, time_base)}
-        )
-    return chapters

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from vidstyle.controls.look import Look, Prepared
 from vidstyle.errors import DeviceError
 from vidstyle.frames import VideoFrame
 from vidstyle.protocols import FlowEstimator, Stylizer, TemporalFilter
@@ -22,6 +23,26 @@ def is_out_of_memory(error: RuntimeError) -> bool:
     """Whether torch ran out of memory; it has a class of its own for that on a GPU, and there not always."""
     texts = ("DefaultCPUAllocator", "CUDA error: out of memory", "CUDNN_STATUS_ALLOC_FAILED")
     return isinstance(error, torch.OutOfMemoryError) or any(text in str(error) for text in texts)
+
+
+def quantize(picture: Tensor, dtype: torch.dtype) -> Tensor:
+    """Float in [0, 1] to uint8 or uint16, rounded; on the CPU where the device has no such integers."""
+    if picture.device.type == "mps" and dtype == torch.uint16:
+        picture = picture.to("cpu")
+    return picture.mul(torch.iinfo(dtype).max).add_(0.5).to(dtype)
+
+
+def _stacked(pictures: Sequence[Tensor]) -> Tensor:
+    if pictures[0].dtype != torch.uint16:
+        return torch.stack(list(pictures))
+    # Not every version of torch stacks uint16; the bits are the same.
+    return torch.stack([picture.view(torch.int16) for picture in pictures]).view(torch.uint16)
+
+
+def _to_float(picture: Tensor) -> Tensor:
+    """uint8 or uint16 to float32 in [0, 1], contiguous."""
+    floats = picture.to(torch.float32, memory_format=torch.contiguous_format)
+    return floats.div_(torch.iinfo(picture.dtype).max)
 
 
 class StageClock:
@@ -72,13 +93,17 @@ class PaintedFrame:
 
     Attributes:
         source: as decoded.
-        data: (3, H, W) uint8 RGB on the CPU, painted, at the output size.
+        data: (3, H, W) uint8 or uint16 RGB on the CPU, painted, at the output size.
         starts_shot: a cut was found before this frame.
+        alpha: (1, H, W) the source's opacity, of the dtype and size of ``data``; None where there is none.
+        is_untouched: ``data`` shows nothing but the source.
     """
 
     source: VideoFrame
     data: Tensor
     starts_shot: bool
+    alpha: Tensor | None = None
+    is_untouched: bool = False
 
 
 @dataclass
@@ -96,6 +121,9 @@ class Painter:
         device: where to compute.
         size: (width, height) to work and deliver at; None keeps the source's.
         batch_size: most frames handed to the network at once; halved for good when the device runs out of memory.
+        output_dtype: of the frames given back: uint8, or uint16 over its whole range for an output of more than 8 bits.
+        region_stylizers: paint further pictures of each frame, which the look lays over the first.
+        look: what is done to frames before they are painted, and to paintings after; None does nothing.
     """
 
     stylizer: Stylizer
@@ -105,11 +133,14 @@ class Painter:
     device: torch.device
     size: tuple[int, int] | None
     batch_size: int
+    output_dtype: torch.dtype = torch.uint8
+    region_stylizers: tuple[Stylizer, ...] = ()
+    look: Look | None = None
     fallbacks: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.clock = StageClock(self.device)
-        self._state: Any = None
+        self._states: list[Any] = [None] * (1 + len(self.region_stylizers))
 
     @torch.inference_mode()
     def paint(self, frames: Sequence[VideoFrame]) -> list[PaintedFrame]:
@@ -134,20 +165,36 @@ class Painter:
 
     def _paint(self, frames: Sequence[VideoFrame]) -> list[PaintedFrame]:
         with self.clock.stage("upload"):
-            content = self._upload(frames)
+            source = self._upload(frames)
+        with self.clock.stage("look") if self.look is not None else nullcontext():
+            prepared = self.look.prepare(source) if self.look is not None else Prepared(source, source)
         with self.clock.stage("stylize"):
-            stylized = self._stylize(content)
+            stylizers = (self.stylizer, *self.region_stylizers)
+            layers = [self._stylize(stylizer, prepared.content, frames) for stylizer in stylizers]
         starts = [self._starts_shot(frame) for frame in frames]
-        steady = torch.cat(
-            [self._steady(content[i : i + 1], stylized[i : i + 1], starts_shot) for i, starts_shot in enumerate(starts)]
-        )
+        finished = [
+            self._finished(frame, prepared.frame(i), [layer[i : i + 1] for layer in layers], starts_shot)
+            for i, (frame, starts_shot) in enumerate(zip(frames, starts, strict=True))
+        ]
         with self.clock.stage("download"):
-            pictures = steady.mul(255.0).add_(0.5).to(torch.uint8).to("cpu")
+            pictures = quantize(torch.cat(finished), self.output_dtype).to("cpu")
         self.clock.settle()
         return [
-            PaintedFrame(frame, picture, starts_shot)
+            PaintedFrame(frame, picture, starts_shot, self._alpha(frame), self._is_untouched(frame))
             for frame, picture, starts_shot in zip(frames, pictures, starts, strict=True)
         ]
+
+    def _is_untouched(self, frame: VideoFrame) -> bool:
+        return self.look is not None and self.size is None and self.look.leaves(frame)
+
+    def _alpha(self, frame: VideoFrame) -> Tensor | None:
+        alpha, wanted = frame.alpha, self.output_dtype
+        if alpha is None:
+            return None
+        sized = self.size is not None and self.size != (alpha.shape[-1], alpha.shape[-2])
+        if not sized and alpha.dtype == wanted:
+            return alpha
+        return quantize(self._resized(_to_float(alpha[None])), wanted)[0]
 
     def _starts_shot(self, frame: VideoFrame) -> bool:
         if self.cuts is None:
@@ -156,24 +203,29 @@ class Painter:
             return self.cuts.push(frame.data)
 
     def _upload(self, frames: Sequence[VideoFrame]) -> Tensor:
-        batch = torch.stack([frame.data for frame in frames])
+        batch = _stacked([frame.data for frame in frames])
         if self.device.type == "cuda":
             batch = batch.pin_memory().to(self.device, non_blocking=True)
-        else:
+        elif self.device.type == "cpu" or batch.dtype == torch.uint8:
             batch = batch.to(self.device)
-        content = batch.to(torch.float32, memory_format=torch.contiguous_format).div_(255.0)
-        if self.size is not None and self.size != (content.shape[-1], content.shape[-2]):
-            size = (self.size[1], self.size[0])
-            content = F.interpolate(content, size=size, mode="bicubic", antialias=True).clamp_(0.0, 1.0)
-        return content
+        # MPS has no uint16: such frames become float on their way.
+        return self._resized(_to_float(batch).to(self.device))
 
-    def _stylize(self, content: Tensor) -> Tensor:
+    def _resized(self, picture: Tensor) -> Tensor:
+        if self.size is None or self.size == (picture.shape[-1], picture.shape[-2]):
+            return picture
+        size = (self.size[1], self.size[0])
+        return F.interpolate(picture, size=size, mode="bicubic", antialias=True).clamp_(0.0, 1.0)
+
+    def _stylize(self, stylizer: Stylizer, content: Tensor, frames: Sequence[VideoFrame]) -> Tensor:
         parts: list[Tensor] = []
         done = 0
         while done < len(content):
             chunk = content[done : done + self.batch_size]
+            if self.look is not None:
+                self.look.turn(frames[done : done + len(chunk)])
             try:
-                parts.append(self.stylizer(chunk))
+                parts.append(stylizer(chunk))
                 done += len(chunk)
                 continue
             except RuntimeError as error:
@@ -190,14 +242,27 @@ class Painter:
     def _too_small(self) -> DeviceError:
         return DeviceError(f"{self.device} has too little memory for frames of this size; render smaller with --size.")
 
-    def _steady(self, content: Tensor, stylized: Tensor, starts_shot: bool) -> Tensor:
+    def _finished(self, frame: VideoFrame, prepared: Prepared, painted: Sequence[Tensor], starts_shot: bool) -> Tensor:
+        steady = self._steady(frame, prepared.content, painted, starts_shot)
+        if self.look is None:
+            return steady[0]
+        with self.clock.stage("look"):
+            return self.look.finish(frame, prepared, steady)
+
+    def _steady(
+        self, frame: VideoFrame, content: Tensor, painted: Sequence[Tensor], starts_shot: bool
+    ) -> Sequence[Tensor]:
         if self.temporal is None or self.flow is None:
-            return stylized
+            return painted
+        temporal = (self.look.temporal(frame) if self.look is not None else None) or self.temporal
         if starts_shot:
             self.flow.reset()
-            self._state = None
+            self._states = [None] * len(painted)
         with self.clock.stage("flow"):
             motion = self.flow.push(content)
         with self.clock.stage("filter"):
-            steady, self._state = self.temporal.step(content, stylized, motion, self._state)
-        return steady
+            steps = [
+                temporal.step(content, layer, motion, state) for layer, state in zip(painted, self._states, strict=True)
+            ]
+        self._states = [state for _, state in steps]
+        return [steady for steady, _ in steps]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from vidstyle.frames import Packet, VideoFrame
 from vidstyle.pipeline.painter import PaintedFrame, Painter
 from vidstyle.pipeline.prefetch import Feeder, Prefetcher
+from vidstyle.pipeline.stream import paint_stream
 from vidstyle.protocols import MediaSink, MediaSource
 
 #: Frames and packets in flight at either end; memory is bounded by this, never by the clip's length.
@@ -39,6 +40,8 @@ def render(
     sink: MediaSink,
     painter: Painter,
     on_frame: Callable[[int], None] | None = None,
+    *,
+    first_seconds: float | None = None,
 ) -> RenderStats:
     """Paint every frame of ``source`` into ``sink`` and commit it.
 
@@ -49,6 +52,8 @@ def render(
         sink: an open output.
         painter: carries stylizer, flow and filter.
         on_frame: called with the number of frames done, on the calling thread.
+        first_seconds: frames before this time (``VideoFrame.seconds``) warm the temporal filter up and are not
+            written; see ``vidstyle.pipeline.stream.paint_stream``.
 
     Returns:
         What was done.
@@ -63,18 +68,12 @@ def render(
             Prefetcher(source, QUEUE_DEPTH + painter.batch_size) as items,
             Feeder(sink.write, QUEUE_DEPTH + painter.batch_size) as feeder,
         ):
-            waiting: list[VideoFrame] = []
-            for item in items:
+            for item in paint_stream(items, painter, first_seconds):
                 if isinstance(item, Packet):
                     feeder.put(item)
                     stats.num_packets += 1
-                    continue
-                waiting.append(item)
-                if len(waiting) >= painter.batch_size:
-                    _finish(painter.paint(waiting), feeder, stats, on_frame)
-                    waiting.clear()
-            if waiting:
-                _finish(painter.paint(waiting), feeder, stats, on_frame)
+                else:
+                    _finish(item, feeder, stats, on_frame)
         committing = time.perf_counter()
         sink.commit()
         feeder.busy_seconds += time.perf_counter() - committing
@@ -87,16 +86,16 @@ def render(
 
 
 def _finish(
-    painted: list[PaintedFrame],
+    painted: PaintedFrame,
     feeder: Feeder[VideoFrame | Packet],
     stats: RenderStats,
     on_frame: Callable[[int], None] | None,
 ) -> None:
-    for frame in painted:
-        source = frame.source
-        if frame.starts_shot:
-            stats.cut_seconds.append(source.seconds)
-        feeder.put(VideoFrame(frame.data, source.pts, source.time_base, source.duration))
-        stats.num_frames += 1
-        if on_frame is not None:
-            on_frame(stats.num_frames)
+    source = painted.source
+    if painted.starts_shot and stats.num_frames:  # a cut before the first frame is none of this output
+        stats.cut_seconds.append(source.seconds)
+    stored = source.stored if painted.is_untouched else None
+    feeder.put(VideoFrame(painted.data, source.pts, source.time_base, source.duration, painted.alpha, stored))
+    stats.num_frames += 1
+    if on_frame is not None:
+        on_frame(stats.num_frames)

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vidstyle.errors import CheckpointMismatchError
+from vidstyle.imaging.color_transfer import ColorStatistics, monge_kantorovich
 from vidstyle.imaging.padding import pad_to_multiple
 from vidstyle.stylizers.checkpoint import FORMAT, StyleCard, load_into
 from vidstyle.stylizers.encoder import VggEncoder, encoder_from_tensors
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
 _EPSILON = 1e-5
 #: What a decoder knows of a style beyond the statistics of the features it decodes.
 _NUM_CODE = 128
+_NUM_COLOR_STATISTICS = 3 + 9
+#: Black and white would have no end in logits.
+_LOGIT_MARGIN = 0.02
+#: Most that the contrast of a content picture is raised to the style's.
+_MAX_GAIN = 2.5
 
 #: Mean and standard deviation over a picture, each (N, C, 1, 1) float32.
 Statistics = tuple[Tensor, Tensor]
@@ -63,8 +69,10 @@ class AdaInDecoder(nn.Module):
 
     Departures from Huang & Belongie 2017 (sec. 6): the features join a network of the plan of ``BlurPoolNet`` in its
     trunk, so that outlines come from the content itself; the style's statistics reach it a second time as the scales
-    and shifts of its normalisations (after Ghiasi et al. 2017), those of the shallow layers too, where palette and fine
-    strokes are; and a sigmoid ends it.
+    and shifts of its normalisations (after Ghiasi et al. 2017), those of the shallow layers too, where fine strokes
+    are; and what it paints is the difference to the content's shading in the style's colours, so that the palette is
+    there before the first step of training. The shading is the content at a quarter of its size: all that is finer is
+    painted.
 
     Args:
         channels: widths of the encoder's stages, first to last and at least three, such as (64, 128, 256, 512) for
@@ -75,14 +83,17 @@ class AdaInDecoder(nn.Module):
     Attributes:
         layers: the encoder's layers whose statistics are used, deepest first.
         num_exchanged: how many of them are decoded: all but the two shallowest.
+        recolors: wants the content in the style's colours.
     """
+
+    recolors = True
 
     def __init__(self, channels: tuple[int, ...], num_channels: int = 64, num_blocks: int = 5) -> None:
         super().__init__()
         self.layers = tuple(f"conv{stage}1" for stage in range(len(channels), 0, -1))
         self.num_exchanged = len(channels) - 2
         full, half = max(num_channels * 3 // 16, 4), num_channels // 2
-        self.code = nn.Linear(2 * sum(channels), _NUM_CODE)
+        self.code = nn.Linear(2 * sum(channels) + _NUM_COLOR_STATISTICS, _NUM_CODE)
         self.laterals = nn.ModuleList(nn.Conv2d(width, num_channels, 1) for width in channels[:1:-1])
         self.conv1 = _conv(3, full)
         self.down1 = BlurPool(full)
@@ -96,6 +107,7 @@ class AdaInDecoder(nn.Module):
         self.up2 = _conv(half, half // 2)
         self.up2_norm = StyleNorm(_NUM_CODE, half // 2)
         self.to_rgb = _conv(half // 2, 3, 5)
+        self.shading = nn.Sequential(BlurPool(3), BlurPool(3))
 
     def forward(self, features: Sequence[Tensor], statistics: Sequence[Statistics], content: Tensor) -> Tensor:
         """Paint.
@@ -103,8 +115,8 @@ class AdaInDecoder(nn.Module):
         Args:
             features: (N, C, H / s, W / s) with the style's statistics, of the first ``num_exchanged`` of ``layers``;
                 s = 2 a stage.
-            statistics: of each of ``layers``, for one style or one a picture.
-            content: (N, 3, H, W) in [0, 1].
+            statistics: of each of ``layers`` and of the colours, for one style or one a picture.
+            content: (N, 3, H, W) in [0, 1], recoloured.
 
         Returns:
             (N, 3, H, W) in [0, 1], float32.
@@ -119,10 +131,11 @@ class AdaInDecoder(nn.Module):
             x = block(x, code)
         x = double(F.relu(self.up1_norm(self.up1(x), code)))
         x = double(F.relu(self.up2_norm(self.up2(x), code)))
-        return torch.sigmoid(self.to_rgb(x).float())
+        shading = double(double(self.shading(content).float()))
+        return torch.sigmoid(torch.logit(shading, _LOGIT_MARGIN) + self.to_rgb(x).float())
 
     def start_from(self, net: BlurPoolNet) -> None:
-        """Begin as a network of one style that is trained; what depends on the style is then learnt from there.
+        """Begin with the features of a network of one style that is trained, and with a difference of nothing.
 
         Raises:
             RuntimeError: it has other widths.
@@ -139,9 +152,8 @@ class AdaInDecoder(nn.Module):
             for module in self.modules():
                 if isinstance(module, StyleNorm):
                     module.affine.weight.mul_(0.1)
-            for lateral in self.laterals:
-                for parameter in lateral.parameters():
-                    parameter.zero_()
+            for parameter in (*self.laterals.parameters(), *self.to_rgb.parameters()):
+                parameter.zero_()
 
 
 class AdaInNet(nn.Module):
@@ -164,23 +176,35 @@ class AdaInNet(nn.Module):
         features: dict[str, Tensor] = self.encoder(image, self.layers)
         return [features[layer] for layer in self.layers]
 
+    def statistics(self, image: Tensor) -> list[Statistics]:
+        """What is known of (N, 3, H, W) in [0, 1] as a style: of each of ``layers``, and of the colours if they count.
+
+        The colours' are mean (N, 3, 1, 1) and root of the covariance, (N, 9, 1, 1).
+        """
+        found = [feature_statistics(each) for each in self.encode(image)]
+        return [*found, _color_statistics(image)] if self.decoder.recolors else found
+
+    def recolored(self, content: Tensor, style: Sequence[Statistics]) -> Tensor:
+        """(N, 3, H, W) in [0, 1] in the style's colours, if the decoder wants that; float32 then."""
+        return _recolored(content, style[-1]) if self.decoder.recolors else content
+
     def forward(self, content: Tensor, style: Sequence[Statistics], alpha: float | Tensor = 1.0) -> Tensor:
         """Paint (N, 3, H, W) in [0, 1], sides multiples of ``multiple_of``.
 
         Args:
             content: the pictures.
-            style: of each of ``layers``, for one style or one a picture.
+            style: as ``statistics`` gives it, for one style or one a picture.
             alpha: mixes in feature space (Huang & Belongie 2017, eq. 14): 0 gives the content, 1 the style; a number,
                 or (N, 1, 1, 1).
         """
-        features = self.encode(content)
         if isinstance(alpha, Tensor) or alpha != 1.0:
-            own = [feature_statistics(each) for each in features]
+            own = self.statistics(content)
             style = [_mixed(of_content, of_style, alpha) for of_content, of_style in zip(own, style, strict=True)]
-        return self.decode(content, features, style)
+        recolored = self.recolored(content, style).to(content.dtype)
+        return self.decode(recolored, self.encode(recolored), style)
 
     def decode(self, content: Tensor, features: Sequence[Tensor], style: Sequence[Statistics]) -> Tensor:
-        """From the content and its ``encode``d features to the painted picture, (N, 3, H, W) in [0, 1], float32."""
+        """From the recoloured content and its ``encode``d features to the picture, (N, 3, H, W) in [0, 1], float32."""
         exchanged = zip(features[: self.decoder.num_exchanged], style, strict=False)
         painted: Tensor = self.decoder([adain(each, *target) for each, target in exchanged], style, content)
         return painted
@@ -199,6 +223,24 @@ def _mixed(content: Statistics, style: Statistics, alpha: float | Tensor) -> Sta
     """Statistics of α adain(x) + (1 − α) x: both are affine in x, so theirs mix as they do."""
     mean, deviation = (of_content.lerp(of_style, alpha) for of_content, of_style in zip(content, style, strict=True))
     return mean, deviation
+
+
+def _color_statistics(image: Tensor) -> Statistics:
+    found = [ColorStatistics.of([each]) for each in image]
+    means, roots = torch.stack([each.mean for each in found]), torch.stack([each.root for each in found])
+    # A bfloat16 picture's own colours are as good as any; what is computed from them is not rounded again.
+    device = image.device
+    return means[..., None, None].float().to(device), roots.flatten(1)[..., None, None].float().to(device)
+
+
+def _recolored(content: Tensor, colors: Statistics) -> Tensor:
+    means, roots = (value.flatten(1).double().cpu().expand(len(content), -1) for value in colors)
+    pictures = []
+    for picture, mean, root in zip(content.float(), means, roots, strict=True):
+        matrix = root.view(3, 3)
+        target = ColorStatistics(mean, matrix @ matrix)
+        pictures.append(monge_kantorovich(ColorStatistics.of([picture]), target, _MAX_GAIN)(picture[None]))
+    return torch.cat(pictures).contiguous(memory_format=torch.channels_last)
 
 
 def feature_statistics(features: Tensor) -> Statistics:
@@ -258,8 +300,7 @@ class AdaInStylizer:
     def _encoded(self, image: Tensor) -> list[Statistics]:
         padded, _ = pad_to_multiple(image[None], self.net.multiple_of, self.minimum_size)
         with torch.inference_mode():
-            features = self.net.encode(padded.to(next(self.net.parameters())))
-            return [feature_statistics(each) for each in features]
+            return self.net.statistics(padded.to(next(self.net.parameters())))
 
     @property
     def device(self) -> torch.device:

@@ -34,6 +34,7 @@ class PytorchAdaInDecoder(nn.Sequential):
 
     layers = (LAYER,)
     num_exchanged = 1
+    recolors = False
 
     def __init__(self) -> None:
         layers: list[nn.Module] = []

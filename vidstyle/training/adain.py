@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, cast
 
@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vidstyle.errors import ConfigError
-from vidstyle.stylizers.adain import AdaInDecoder, AdaInNet, Statistics, feature_statistics
+from vidstyle.stylizers.adain import AdaInDecoder, AdaInNet, Statistics
 from vidstyle.stylizers.encoder import VggEncoder, imagenet_normalisation
 from vidstyle.stylizers.feedforward import BlurPoolNet
 from vidstyle.training.adain_settings import AdaInSettings
@@ -138,20 +138,19 @@ class AdaInObjective:
         if torch.rand((), generator=generator) < _OWN_STYLE_SHARE:
             style[0] = content[0]
         shown = torch.cat([content, style]).contiguous(memory_format=torch.channels_last)
-        moved = moved.contiguous(memory_format=torch.channels_last)
         with torch.autocast(self._device.type, torch.bfloat16):
             with torch.no_grad():
                 taught = self._teacher(shown, {*STYLE_LAYERS, *CONTENT_LAYERS})
-                features_moved = model.encode(moved)
-            with torch.set_grad_enabled(self.weights["distillation"] > 0):
-                learnt = model.encoder(shown, STYLE_LAYERS)
-            # Detached: the student is to see what the teacher sees, not what would suit the decoder.
-            statistics = [feature_statistics(learnt[layer].detach()[num:]) for layer in model.layers]
-            painted = model.decode(content, [learnt[layer].detach()[:num] for layer in model.layers], statistics)
-            painted_moved = model.decode(moved, features_moved, statistics)
+                statistics = model.statistics(style)
+            painted = _paint(model, content, statistics)
+            painted_moved = _paint(model, moved, statistics)
             found = self._teacher(painted, {*STYLE_LAYERS, *CONTENT_LAYERS})
             found_halved = self._teacher(F.avg_pool2d(painted, 2), STYLE_LAYERS)
-        painted, painted_moved = painted.float(), painted_moved.float()
+            with torch.set_grad_enabled(self.weights["distillation"] > 0):
+                learnt = model.encoder(shown, STYLE_LAYERS)
+        # In full precision: what it looks for is smaller than a step of bfloat16.
+        smooth = self._crops.smooth(generator)[None].to(self._device)
+        smooth_painted = _paint(model, smooth, [(mean[:1], deviation[:1]) for mean, deviation in statistics])
         target = {layer: taught[layer][:num] for layer in CONTENT_LAYERS}
         wanted = {layer: taught[layer][num:] for layer in STYLE_LAYERS}
         return {
@@ -159,16 +158,9 @@ class AdaInObjective:
             "style": 0.5 * (_robust_style_loss(found, wanted) + _robust_style_loss(found_halved, wanted)),
             "temporal": stability_loss(painted, painted_moved, flow),
             "total_variation": total_variation(painted),
-            "lattice": self._lattice(model, [(mean[:1], deviation[:1]) for mean, deviation in statistics], generator),
+            "lattice": lattice_loss(smooth_painted, model.multiple_of),
             "distillation": self._distillation(learnt, taught),
         }
-
-    def _lattice(self, model: AdaInNet, style: list[Statistics], generator: torch.Generator) -> Tensor:
-        # In full precision: what it looks for is smaller than a step of bfloat16.
-        smooth = self._crops.smooth(generator)[None].to(self._device)
-        with torch.no_grad():
-            features = model.encode(smooth)
-        return lattice_loss(model.decode(smooth, features, style), model.multiple_of)
 
     def _distillation(self, learnt: Mapping[str, Tensor], taught: Mapping[str, Tensor]) -> Tensor:
         """Mean squared error in units of the teacher's channel deviation, mean over layers."""
@@ -176,6 +168,14 @@ class AdaInObjective:
             F.mse_loss(learnt[layer].float(), taught[layer].float() / self._deviations[layer]) for layer in STYLE_LAYERS
         ]
         return torch.stack(errors).mean()
+
+
+def _paint(model: AdaInNet, content: Tensor, style: Sequence[Statistics]) -> Tensor:
+    """As the model does, but without a gradient for the student: it is to see what its teacher sees, not what suits."""
+    with torch.no_grad():
+        recolored = model.recolored(content, style).contiguous(memory_format=torch.channels_last)
+        features = model.encode(recolored)
+    return model.decode(recolored, features, style)
 
 
 def _robust_style_loss(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> Tensor:

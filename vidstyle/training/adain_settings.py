@@ -12,7 +12,7 @@ from vidstyle.training.settings import Schedule
 class AdaInLossWeights:
     """How much each loss counts."""
 
-    content: float = 2.0
+    content: float = 1.0
     style: float = 10.0
     total_variation: float = 0.05
     temporal: float = 4.0

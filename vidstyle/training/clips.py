@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -164,17 +164,17 @@ def _pairs_of(clip: Path, crop_px: int, max_side_px: int, max_pairs: int) -> lis
 
 def _consecutive(clip: Path) -> Iterator[tuple[Tensor, Tensor]]:
     """Neighbouring (3, H, W) uint8 frames, without those a cut lies between."""
-    with open_video(clip) as reader:
+    with open_video(clip, deinterlace=True) as reader:
         duration = reader.info.duration_seconds or 0.0
         whole = duration <= _NUM_WINDOWS * _WINDOW_SECONDS
-        first_seconds = yield from _within(reader, _NUM_WINDOWS * _WINDOW_SECONDS if whole else _WINDOW_SECONDS)
+        yield from _within(reader, _NUM_WINDOWS * _WINDOW_SECONDS if whole else _WINDOW_SECONDS)
     for window in range(1, 1 if whole else _NUM_WINDOWS):
-        with open_video(clip, start_seconds=first_seconds + window * duration / _NUM_WINDOWS) as reader:
+        with open_video(clip, start_seconds=window * duration / _NUM_WINDOWS, deinterlace=True) as reader:
             yield from _within(reader, _WINDOW_SECONDS)
 
 
-def _within(reader: VideoReader, seconds: float) -> Generator[tuple[Tensor, Tensor], None, float]:
-    """Neighbours among the first ``seconds``; returns when the first frame is shown."""
+def _within(reader: VideoReader, seconds: float) -> Iterator[tuple[Tensor, Tensor]]:
+    """Neighbours among the first ``seconds``."""
     cuts, before, first = CutDetector(reader.info.average_rate), None, 0.0
     for item in reader:
         if not isinstance(item, VideoFrame):
@@ -187,7 +187,6 @@ def _within(reader: VideoReader, seconds: float) -> Generator[tuple[Tensor, Tens
         elif not is_cut:
             yield before, item.data
         before = item.data
-    return first
 
 
 def _reduced(frame: Tensor, max_side_px: int, crop_px: int) -> Tensor:

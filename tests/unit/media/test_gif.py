@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -83,6 +84,17 @@ def test_few_colours_come_back_exactly(tmp_path: Path) -> None:
     write_gif(tmp_path / "a.gif", [frame(source, 100 * index) for index, source in enumerate(sources)])
     pictures, _ = read_gif(tmp_path / "a.gif")
     assert all(np.array_equal(a, b) for a, b in zip(pictures, sources, strict=True))
+
+
+def test_deep_frames_are_rounded(tmp_path: Path) -> None:
+    pictures = [moving_picture(index) for index in range(2)]
+    deep = [
+        frame((picture.astype(np.int32) * 257 + 100).clip(max=65535).astype(np.uint16), 40 * i, 40)
+        for i, picture in enumerate(pictures)
+    ]
+    write_gif(tmp_path / "deep.gif", deep)
+    write_gif(tmp_path / "plain.gif", [frame(picture, 40 * i, 40) for i, picture in enumerate(pictures)])
+    assert (tmp_path / "deep.gif").read_bytes() == (tmp_path / "plain.gif").read_bytes()
 
 
 def test_a_cut_gets_new_colours(tmp_path: Path) -> None:
@@ -224,13 +236,21 @@ def test_unwritable_places(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("num_frames", [1, 30])
 def test_full_disk_leaves_nothing(tmp_path: Path, num_frames: int) -> None:
-    if not Path("/dev/full").exists():
-        pytest.skip("no /dev/full on this system")
-    (tmp_path / "a.gif.part").symlink_to("/dev/full")
     noise = np.random.default_rng(0).integers(0, 256, (num_frames, 64, 64, 3), dtype=np.uint8)
     writer = GifWriter(tmp_path / "a.gif")
-    with pytest.raises(EncodeError, match="space"):
-        _write_all(writer, noise)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(EncodeError, match="space"):
+            _write_all(writer, noise)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert names(tmp_path) == []
+
+
+def test_two_renders_to_one_output_do_not_mix(tmp_path: Path) -> None:
+    with GifWriter(tmp_path / "a.gif"), pytest.raises(OpenError, match="another render"):
+        GifWriter(tmp_path / "a.gif")
     assert names(tmp_path) == []
 
 

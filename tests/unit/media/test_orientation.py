@@ -35,9 +35,11 @@ def test_other_matrices_are_none(linear):
     assert parse_display_matrix(matrix(*linear)) is None
 
 
-def test_apply_mirrors_then_turns_counter_clockwise():
-    stored = np.arange(6, dtype=np.uint8).reshape(2, 3, 1)
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_apply_mirrors_then_turns_counter_clockwise(dtype):
+    stored = np.arange(6, dtype=dtype).reshape(1, 2, 3)
 
-    assert Orientation(90).apply(stored)[..., 0].tolist() == [[2, 5], [1, 4], [0, 3]]
-    assert Orientation(90, True).apply(stored)[..., 0].tolist() == [[0, 3], [1, 4], [2, 5]]
+    assert Orientation(90).apply(stored).tolist() == [[[2, 5], [1, 4], [0, 3]]]
+    assert Orientation(90, True).apply(stored).tolist() == [[[0, 3], [1, 4], [2, 5]]]
     assert Orientation(90).apply(stored).flags.c_contiguous
+    assert Orientation(90).apply(stored).dtype == dtype

@@ -32,6 +32,12 @@ def test_before_after_shows_both_pixel_for_pixel() -> None:
     assert 320 < sheet.shape[2] < 330
 
 
+def test_deep_pictures_are_shown_in_eight_bits() -> None:
+    deep = (flat(GREEN).to(torch.int32) * 257).to(torch.uint16)
+    assert torch.equal(before_after(deep, deep), before_after(flat(GREEN), flat(GREEN)))
+    assert torch.equal(contact_sheet([[deep]]), contact_sheet([[flat(GREEN)]]))
+
+
 def test_before_after_fits_other_heights() -> None:
     sheet = before_after(flat(RED), flat(BLUE, 320, 180))
     left, top, right, bottom = area(sheet, BLUE)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -77,7 +78,7 @@ class TestRefusedBeforeRendering:
 
     @pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs /proc, where no file can be created")
     def test_folder_where_nothing_can_be_created(self, clip_mp4):
-        with open_video(clip_mp4) as reader, pytest.raises(OpenError, match="Cannot create"):
+        with open_video(clip_mp4) as reader, pytest.raises(OpenError, match="choose a folder you may write to"):
             open_writer("/proc/self/out.mp4", reader)
 
     def test_unknown_codec_names_near_ones(self, clip_mp4, tmp_path):
@@ -166,6 +167,16 @@ class TestPartFile:
             writer.commit()
         assert victim.read_bytes() == b"precious"
         assert names(tmp_path) == {"out.mp4", "victim"}
+
+    def test_a_folder_that_vanishes_is_one_sentence(self, clip_mp4, tmp_path):
+        folder = tmp_path / "gone"
+        folder.mkdir()
+        with open_video(clip_mp4) as reader, open_writer(folder / "out.mp4", reader) as writer:
+            write_all(reader, writer)
+            shutil.rmtree(folder)
+            with pytest.raises(EncodeError, match=r"folder .*gone is gone.*stays\.$"):
+                writer.commit()
+        assert names(tmp_path) == set()
 
     def test_no_frames_is_an_error(self, clip_mp4, tmp_path):
         with (

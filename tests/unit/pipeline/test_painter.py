@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 from fakes import FakeCuts, FakeStylizer, StillFlow, flat_frame, flat_frames
 
 from vidstyle.errors import DeviceError
+from vidstyle.frames import VideoFrame
 from vidstyle.pipeline.painter import PaintedFrame, Painter
 from vidstyle.temporal.filter import ConsistencyFilter
 
@@ -132,3 +134,63 @@ def test_stages_are_timed() -> None:
     painter.paint(flat_frames(3))
     assert {"upload", "stylize", "flow", "filter", "download"} <= painter.clock.seconds.keys()
     assert all(seconds >= 0 for seconds in painter.clock.seconds.values())
+
+
+def deep_frame(value: int, alpha: int | None = None) -> VideoFrame:
+    shape = (12, 16)
+    opacity = None if alpha is None else torch.full((1, *shape), alpha, dtype=torch.int32).to(torch.uint16)
+    return VideoFrame(
+        torch.full((3, *shape), value, dtype=torch.int32).to(torch.uint16), 0, Fraction(1, 24), 1, opacity
+    )
+
+
+def values(picture: torch.Tensor) -> list[int]:
+    return sorted(set(picture.to(torch.int32).flatten().tolist()))
+
+
+def test_sixteen_bits_survive_the_way_through() -> None:
+    painter = make_painter(output_dtype=torch.uint16)
+    wanted = [0, 1, 2, 255, 256, 257, 12345, 40000, 65278, 65279, 65534, 65535]
+
+    painted = painter.paint([deep_frame(value) for value in wanted])
+
+    assert all(frame.data.dtype == torch.uint16 for frame in painted)
+    assert [values(frame.data) for frame in painted] == [[65535 - value] for value in wanted]
+
+
+def test_deep_frames_become_eight_bits_for_outputs_that_have_no_more() -> None:
+    painted = make_painter().paint([deep_frame(65535), deep_frame(257 * 100 + 100)])
+
+    assert greys(painted) == [0, 155]
+    assert painted[0].data.dtype == torch.uint8
+
+
+def test_what_lies_between_eight_bit_levels_reaches_deep_outputs() -> None:
+    class Third:
+        name = "third"
+
+        def __call__(self, content: torch.Tensor) -> torch.Tensor:
+            return content.float() / 3
+
+        def to(self, device: str, dtype: Any) -> Third:
+            return self
+
+    painted = make_painter(Third(), output_dtype=torch.uint16).paint([flat_frame(100)])
+
+    assert values(painted[0].data) == [round(100 * 257 / 3)]
+
+
+def test_opacity_passes_untouched() -> None:
+    painted = make_painter(output_dtype=torch.uint16).paint([deep_frame(7, alpha=12345)])[0]
+
+    assert painted.alpha is not None
+    assert values(painted.alpha) == [12345]
+    assert make_painter().paint([flat_frame(7)])[0].alpha is None
+
+
+def test_opacity_takes_the_outputs_depth_and_size() -> None:
+    painted = make_painter(size=(8, 6)).paint([deep_frame(7, alpha=257 * 30)])[0]
+
+    assert painted.alpha is not None
+    assert (painted.alpha.shape, painted.alpha.dtype) == ((1, 6, 8), torch.uint8)
+    assert values(painted.alpha) == [30]

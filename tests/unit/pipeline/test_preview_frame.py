@@ -1,17 +1,15 @@
-"""One frame as the full render paints it: how far back the warm-up goes, and where it stops."""
+"""One frame as the full render paints it, from a clip that is opened a few frames early."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import pytest
 import torch
 from fakes import RATE, CollectingSink, FakeCuts, FakeSource, StillFlow, flat_frame
 from test_painter import make_painter
 
-from vidstyle.errors import OpenError
-from vidstyle.frames import VideoFrame
+from vidstyle.frames import Packet, VideoFrame
 from vidstyle.pipeline.painter import Painter
 from vidstyle.pipeline.preview import PreviewFrame, preview_frame
 from vidstyle.pipeline.render import render
@@ -21,18 +19,10 @@ NUM_FRAMES = 120
 
 
 class Clip:
-    """Frames that can be opened from any moment on, like a file; remembers from where."""
+    """Frames that can be opened a number of frames before a moment."""
 
     def __init__(self, frames: Sequence[VideoFrame]) -> None:
         self.frames = frames
-        self.starts: list[float] = []
-        self.num_painted = 0
-
-    @contextmanager
-    def open_from(self, start_seconds: float) -> Iterator[FakeSource]:
-        self.starts.append(start_seconds)
-        later = [frame for frame in self.frames if frame.seconds >= start_seconds]
-        yield FakeSource(later, error=None if later else OpenError("no frame from there on", "clip"))
 
     def painter(self, cut_value: int | None = None, batch_size: int = 4) -> Painter:
         """Steady; takes the first frame of grey ``cut_value`` for a cut, unless the stream starts with it."""
@@ -40,8 +30,12 @@ class Clip:
             temporal=ConsistencyFilter(1.0), flow=StillFlow(), cuts=ValueCuts(cut_value), batch_size=batch_size
         )
 
+    def opened(self, at_seconds: float, num_warmup: int) -> FakeSource:
+        shown = max((i for i, frame in enumerate(self.frames) if frame.seconds <= at_seconds), default=0)
+        return FakeSource(self.frames[max(shown - num_warmup, 0) :])
+
     def preview(self, at_seconds: float, num_warmup: int, cut_value: int | None = None) -> PreviewFrame | None:
-        return preview_frame(self.open_from, lambda: self.painter(cut_value), at_seconds, num_warmup)
+        return preview_frame(self.opened(at_seconds, num_warmup), self.painter(cut_value), at_seconds)
 
 
 class ValueCuts(FakeCuts):
@@ -78,25 +72,11 @@ def test_a_moment_outside_has_no_frame(clip: Clip, at: int) -> None:
     assert clip.preview(seconds(at), 10) is None
 
 
-def test_the_warmup_is_no_longer_than_it_must_be(clip: Clip) -> None:
-    found = clip.preview(seconds(100), 10)
-    assert found is not None
-    assert 10 <= found.num_warmup_frames <= 12
-    assert min(start for start in clip.starts if start > 0) >= seconds(100 - 13)
-
-
-def test_without_warmup_only_the_frame_itself_matters(clip: Clip) -> None:
-    found = clip.preview(seconds(100), 0)
-    assert found is not None
-    assert found.num_warmup_frames <= 2
-
-
 @pytest.mark.parametrize("at", [60, 61, 65])
-def test_the_warmup_counts_from_the_cut_and_looks_no_further_back(clip: Clip, at: int) -> None:
+def test_the_warmup_counts_from_the_cut(clip: Clip, at: int) -> None:
     found = clip.preview(seconds(at), 30, cut_value=60)
     assert found is not None
     assert found.num_warmup_frames == at - 60
-    assert len([start for start in clip.starts if start > 0]) == 1
 
 
 def test_a_preview_is_the_render_s_own_frame_even_right_after_a_cut(clip: Clip) -> None:
@@ -109,13 +89,34 @@ def test_a_preview_is_the_render_s_own_frame_even_right_after_a_cut(clip: Clip) 
         assert int(difference.abs().max()) <= 1
 
 
-def test_a_clip_of_uneven_rate_widens_the_window_until_it_holds_enough_frames() -> None:
-    # Four frames a second in a clip that says it has 24.
-    clip = Clip([VideoFrame(flat_frame(i).data, 6 * i, 1 / RATE, 6) for i in range(40)])
-    found = clip.preview(seconds(6 * 30), 12)
+@pytest.mark.parametrize("batch_size", [1, 4, 64])
+def test_nothing_behind_the_moment_is_painted(clip: Clip, batch_size: int) -> None:
+    painter = clip.painter(batch_size=batch_size)
+    found = preview_frame(clip.opened(seconds(50), 10), painter, seconds(50))
     assert found is not None
-    assert found.painted.source.pts == 180
-    assert found.num_warmup_frames >= 12
+    assert found.num_warmup_frames == 10
+    assert sum(painter.stylizer.batches) == 11
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 64])
+@pytest.mark.parametrize("cut_value", [None, 55, 60, 63])
+def test_a_warmed_up_render_writes_what_the_whole_render_writes(
+    clip: Clip, batch_size: int, cut_value: int | None
+) -> None:
+    whole, part = CollectingSink(), CollectingSink()
+    render(FakeSource(clip.frames), whole, clip.painter(cut_value))
+    items = [item for frame in clip.frames[60 - 50 : 70] for item in (frame, Packet(1, frame.pts))]
+    seen: list[int] = []
+    stats = render(FakeSource(items), part, clip.painter(cut_value, batch_size), seen.append, first_seconds=seconds(60))
+    assert [frame.pts for frame in part.frames] == list(range(60, 70))
+    assert all(
+        int((a.data.int() - b.data.int()).abs().max()) <= 1
+        for a, b in zip(part.frames, whole.frames[60:], strict=False)
+    )
+    assert seen == list(range(1, 11))
+    # A cut right before the first frame, or before that, is none of this output.
+    assert stats.cut_seconds == ([seconds(63)] if cut_value == 63 else [])
+    assert stats.num_packets == 60
 
 
 def test_a_last_frame_that_is_shown_for_long_is_found() -> None:

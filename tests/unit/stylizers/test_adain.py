@@ -57,20 +57,20 @@ def test_half_precision_features_keep_their_type_and_float32_statistics() -> Non
 def test_alpha_goes_from_the_content_to_the_style(last: str) -> None:
     net, content, style = network(last), picture(48, 64), picture(64, 64, seed=4)[0]
     assert net.multiple_of == 2 ** (int(last[4]) - 1)
+
+    def paint(statistics: list[tuple[torch.Tensor, torch.Tensor]]) -> torch.Tensor:
+        recolored = net.recolored(content, statistics)
+        return net.decode(recolored, net.encode(recolored), statistics)
+
     with torch.no_grad():
-        features = net.encode(content)
-        targets = [feature_statistics(each) for each in net.encode(style[None])]
-        own = [feature_statistics(each) for each in features]
-        exchanged = [adain(each, *target) for each, target in zip(features, targets, strict=True)]
-        num = net.decoder.num_exchanged
-        plain = net.decoder(features[:num], own, content)
-        full = net.decoder(exchanged[:num], targets, content)
-        halfway = [each.lerp(other, 0.5) for each, other in zip(features, exchanged, strict=True)]
-        targets_halfway = [
-            (mean.lerp(other_mean, 0.5), spread.lerp(other_spread, 0.5))
-            for (mean, spread), (other_mean, other_spread) in zip(own, targets, strict=True)
-        ]
-        half = net.decoder(halfway[:num], targets_halfway, content)
+        own, targets = net.statistics(content), net.statistics(style[None])
+        plain, full = paint(own), paint(targets)
+        half = paint(
+            [
+                (mean.lerp(other_mean, 0.5), spread.lerp(other_spread, 0.5))
+                for (mean, spread), (other_mean, other_spread) in zip(own, targets, strict=True)
+            ]
+        )
     assert (full - plain).abs().max() > 0.02  # otherwise the comparison says nothing
     torch.testing.assert_close(AdaInStylizer("a", net, style, 0.0)(content), plain, atol=1e-4, rtol=0)
     torch.testing.assert_close(AdaInStylizer("a", net, style, 1.0)(content), full, atol=1e-4, rtol=0)
@@ -125,8 +125,7 @@ def test_what_is_not_a_model(tmp_path: Path) -> None:
         load_adain(path)
 
 
-def test_a_decoder_begins_as_a_trained_style() -> None:
-    """Whatever the style is, but for what the first weights of its code say."""
+def test_a_decoder_begins_with_a_trained_styles_features_and_paints_nothing() -> None:
     net, content = network(), picture(48, 64)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
@@ -134,12 +133,20 @@ def test_a_decoder_begins_as_a_trained_style() -> None:
         decoder = AdaInDecoder((4, 6, 8, 10))
         other = AdaInDecoder((4, 6, 8, 10), num_channels=32)
     decoder.start_from(trained)
+    assert torch.equal(decoder.trunk[0].conv1.weight, trained.trunk[0].conv1.weight)
+    assert torch.equal(decoder.norm2.affine.bias[32:], trained.norm2.bias)
     with torch.no_grad():
-        for name, parameter in decoder.named_parameters():
-            if name.endswith("affine.weight"):
-                parameter.zero_()
-        statistics = [feature_statistics(each) for each in net.encode(content)]
-        found = decoder(net.encode(content)[:2], statistics, content)
-        torch.testing.assert_close(found, trained(content), atol=1e-4, rtol=0)
+        found = decoder(net.encode(content)[:2], net.statistics(content), content)
+    mean_of_cells = torch.nn.functional.avg_pool2d(content, 8)
+    torch.testing.assert_close(torch.nn.functional.avg_pool2d(found, 8), mean_of_cells, atol=0.06, rtol=0)
     with pytest.raises(RuntimeError, match="size mismatch"):
         other.start_from(trained)
+
+
+def test_content_takes_on_the_styles_colours_but_flat_pictures_are_not_stretched() -> None:
+    net, content, style = network(), picture(48, 64), 0.2 + 0.5 * picture(64, 64, seed=4)
+    found = net.recolored(content, net.statistics(style))
+    torch.testing.assert_close(found.mean((2, 3)), style.mean((2, 3)), atol=0.02, rtol=0)
+    torch.testing.assert_close(torch.cov(found[0].flatten(1)), torch.cov(style[0].flatten(1)), atol=0.01, rtol=0)
+    flat = 0.5 + 0.01 * torch.randn(1, 3, 48, 64)
+    assert net.recolored(flat, net.statistics(picture(64, 64))).std((2, 3)).max() < 0.03

@@ -65,3 +65,8 @@ def test_any_rate_works_and_layouts_of_memory_do_not_matter() -> None:
     channels_last = [frame.permute(1, 2, 0).contiguous().permute(2, 0, 1) for frame in frames]
     for rate in (Fraction(24000, 1001), Fraction(1, 10), Fraction(1000)):
         assert cuts_of(channels_last, rate) == [3]
+
+
+def test_deep_frames_have_the_same_cuts() -> None:
+    frames = [scene(1, shift) for shift in range(5)] + [scene(2, shift) for shift in range(5)]
+    assert cuts_of([(frame.to(torch.int32) * 257).to(torch.uint16) for frame in frames]) == [5]

@@ -74,14 +74,25 @@ def test_no_style_is_refused() -> None:
 # Training ------------------------------------------------------------------------------------------------------------
 
 
-def test_training_lowers_the_losses(crops: ContentCrops) -> None:
-    weights = AdaInLossWeights(content=0.2, temporal=0.0)
-    trainer = make(crops, replace(TINY, steps=60, ema_decay=0.8, learning_rate=5e-3, weights=weights))
+def test_the_student_learns(crops: ContentCrops) -> None:
+    trainer = make(crops, replace(TINY, steps=30, ema_decay=0.8))
     before = trainer.measure()
     trainer.run()
     after = trainer.measure()
-    assert after.losses["style"] < 0.9 * before.losses["style"]
     assert after.losses["distillation"] < 0.8 * before.losses["distillation"]
+
+
+def test_the_decoder_learns_the_style_of_a_batch(crops: ContentCrops) -> None:
+    objective = AdaInObjective(crops, styles(), tiny_encoder(), TINY)
+    optimizer = torch.optim.Adam(objective.net.decoder.parameters(), lr=2e-3)
+    found = []
+    for _ in range(25):
+        style = objective.losses(objective.net, torch.Generator().manual_seed(0))["style"]
+        found.append(style.item())
+        optimizer.zero_grad()
+        style.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    assert min(found[-5:]) < 0.9 * found[0]
 
 
 def test_the_decoders_losses_leave_the_student_alone(crops: ContentCrops) -> None:

@@ -1,0 +1,100 @@
+"""The fuzzer: what it finds in the reader (nothing), and that it would find it."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "fuzz_reader.py"
+
+
+@pytest.fixture(scope="module")
+def fuzzer() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("fuzz_reader", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["fuzz_reader"] = module  # where dataclasses look for themselves
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def seeds(fuzzer: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> list:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("VIDSTYLE_TEST_DATA", raising=False)
+        return fuzzer.make_seeds(tmp_path_factory.mktemp("seeds"))
+
+
+def test_whole_clips_are_read(fuzzer: ModuleType, seeds: list, tmp_path: Path) -> None:
+    for seed in seeds:
+        path = tmp_path / f"seed{Path(seed.name).suffix}"
+        path.write_bytes(seed.data)
+        assert fuzzer.read(path, {"deinterlace": True}).kind == "ok", seed.name
+
+
+@pytest.mark.parametrize("first", range(0, 200, 50))
+def test_damaged_clips_give_frames_or_a_sentence(fuzzer: ModuleType, seeds: list, tmp_path: Path, first: int) -> None:
+    kinds = []
+    for number in range(first, first + 50):
+        seed, data, options = fuzzer.case(seeds, number)
+        path = tmp_path / f"case{Path(seed.name).suffix}"
+        path.write_bytes(data)
+        outcome = fuzzer.read(path, options)
+        assert outcome.kind in ("ok", "refused"), (number, outcome.detail)
+        kinds.append(outcome.kind)
+    assert min(kinds.count("ok"), kinds.count("refused")) > 5
+
+
+def test_a_case_follows_from_its_number(fuzzer: ModuleType, seeds: list) -> None:
+    assert fuzzer.case(seeds, 42) == fuzzer.case(seeds, 42)
+    assert len({fuzzer.case(seeds, number)[1] for number in range(100)}) == 100
+
+
+def hang(path: Path, options: object) -> None:
+    time.sleep(60)
+
+
+def crash(path: Path, options: object) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def fill(path: Path, options: object) -> object:
+    fuzzer = sys.modules["fuzz_reader"]
+    return fuzzer.Outcome("ok", str(len(b"\1" * fuzzer.LIMIT_BYTES)))
+
+
+@pytest.mark.parametrize(("fault", "kind"), [(hang, "hang"), (crash, "crash"), (fill, "memory")])
+def test_faults_are_found_and_the_next_case_is_read(
+    fuzzer: ModuleType, seeds: list, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys, fault, kind: str
+) -> None:
+    monkeypatch.setattr(fuzzer, "LIMIT_SECONDS", 0.5 if fault is hang else 20)
+    Path("/proc/self/clear_refs").write_text("5")  # what this process needed before does not count
+    monkeypatch.setattr(fuzzer, "LIMIT_BYTES", fuzzer.peak_bytes() + 150 * 1024**2)
+    good = fuzzer.read
+    monkeypatch.setattr(fuzzer, "read", lambda path, options: (fault if path.suffix == ".avi" else good)(path, options))
+    numbers = [index for index, seed in enumerate(seeds) if seed.name in ("mpeg4.avi", "raw.h264")]
+    assert fuzzer.run(seeds, tmp_path, range(numbers[0], numbers[-1] + 1), tmp_path / "kept") == 1
+    kept = sorted(path.name for path in (tmp_path / "kept").iterdir())
+    assert kept
+    assert all(f"_{kind}_" in name and name.endswith(".avi") for name in kept)
+    assert "raw.h264" in capsys.readouterr().out
+
+
+def test_an_unexpected_exception_and_a_backward_time_are_faults(
+    fuzzer: ModuleType, clip_mp4: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*args: object, **options: object) -> None:
+        raise RuntimeError("surprise")
+
+    monkeypatch.setattr(fuzzer, "open_video", broken)
+    outcome = fuzzer.read(clip_mp4, {})
+    assert outcome.kind == "traceback"
+    assert "surprise" in outcome.detail

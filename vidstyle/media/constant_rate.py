@@ -1,0 +1,52 @@
+"""Frames dropped and repeated until their rate is constant."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+
+from vidstyle.frames import Packet
+from vidstyle.media.decoded import DecodedFrame
+
+_NEVER = 2**63
+
+
+def at_constant_rate(
+    items: Iterable[DecodedFrame | Packet], rate: Fraction, until: Fraction | None = None
+) -> Iterator[DecodedFrame | Packet]:
+    """Show every frame at the nearest multiple of 1/rate, as FFmpeg's ``fps`` filter does; packets pass.
+
+    Where several frames fall on one multiple the last is kept; where none does, the one before is repeated. The last
+    frame stays for as long as the file says.
+
+    Args:
+        items: frames in display order.
+        rate: frames per second to give out.
+        until: nothing is repeated after this moment, in seconds: a broken timestamp may lie years behind it.
+    """
+    period = 1 / rate
+    held: DecodedFrame | None = None
+    first = number = 0
+    last_wanted = _NEVER if until is None else math.ceil(until * rate) + 1
+    for item in items:
+        if isinstance(item, Packet):
+            yield item
+            continue
+        following = min(_nearest(item.time * rate), last_wanted)
+        if held is None:
+            first = number = following
+        while held is not None and number < following:
+            yield DecodedFrame(held.frame, number, period, 1)
+            number += 1
+        held = item
+    if held is not None:
+        shown = held.duration * held.time_base if held.duration else period
+        end = min(_nearest((held.time + shown) * rate), last_wanted)
+        for last in range(number, max(end, first + 1)):  # one at least
+            yield DecodedFrame(held.frame, last, period, 1)
+
+
+def _nearest(value: Fraction) -> int:
+    # Halves away from zero, as FFmpeg rounds; Python's round takes them to the even neighbour.
+    return int(value + Fraction(1, 2)) if value >= 0 else -int(-value + Fraction(1, 2))

@@ -1,0 +1,270 @@
+"""From a file's packets to frames with final times: seeking, demuxing, decoding, and what to do about damage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal
+
+import av
+from av import Packet as AVPacket
+from av import VideoFrame as AVFrame
+from av.container import InputContainer
+from av.stream import Stream
+from av.video.stream import VideoStream
+
+from vidstyle.errors import DecodeError
+from vidstyle.frames import Packet
+from vidstyle.media.completeness import lacks_bytes
+from vidstyle.media.damage import Concealer, Shown
+from vidstyle.media.decoded import DecodedFrame
+from vidstyle.media.failures import reason
+from vidstyle.media.hidden_alpha import alpha_decoder
+from vidstyle.media.probe import FirstLook
+from vidstyle.media.ranges import Range
+from vidstyle.media.timestamps import FrameClock, to_ticks
+
+# A header may promise a little more than there is (a last subtitle, a rounded duration) in an undamaged file.
+_DURATION_SLACK_SECONDS = Fraction(1, 2)
+# How far before the start to look for a keyframe, in turn; the last means the beginning of the file.
+_SEEK_MARGINS_SECONDS: tuple[int | None, ...] = (0, 2, 10, None)
+# Sound of a moment may lie this much later in the file than its picture.
+_INTERLEAVING_SECONDS = 3
+# A demuxer that fails so often in a row finds nothing more.
+_MAX_FAILURES = 100
+
+
+class Decoding:
+    """One pass over an open file.
+
+    Attributes:
+        last_pts: of the last frame that was decoded, in the clip's ticks; None before the first.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        container: InputContainer,
+        video: VideoStream,
+        look: FirstLook,
+        *,
+        wanted: Range,
+        on_error: Literal["stop", "skip"],
+        warn: Callable[[str], None],
+        alpha: bool = False,
+    ) -> None:
+        self.last_pts: int | None = None
+        self._path = path
+        self._container = container
+        self._video = video
+        self._decoder = (alpha_decoder(video) if alpha else None) or video
+        self._look = look
+        self._wanted = wanted
+        self._skips = on_error == "skip"
+        self._warn = warn
+        self._past_end = False  # a frame at or after the end of the range was decoded
+        self._breaks_off = False
+        self._concealer = Concealer()
+        self._clock = FrameClock(
+            look.info.time_base,
+            look.info.average_rate,
+            look.timing == "count",
+            lambda: warn(f"{path} has missing or repeated timestamps; they were repaired from its rate."),
+        )
+
+    def items(self, carried: Sequence[Stream]) -> Iterator[DecodedFrame | Packet]:
+        """Frames in display order from the seek point on, and packets of other streams in file order.
+
+        Raises:
+            DecodeError: the file is damaged or breaks off, unless damage is skipped.
+        """
+        last_end: Fraction | None = None
+        for packet in self._demux((self._video, *carried)):
+            if packet.size and packet.pts is not None and packet.time_base:
+                end = Fraction((packet.pts + (packet.duration or 0)) * packet.time_base)
+                last_end = end if last_end is None else max(last_end, end)
+            if packet.stream is self._video:
+                if not self._past_end:
+                    for frame in self._decode(packet):
+                        yield from self._timed(frame)
+            elif packet.size:
+                yield Packet(packet.stream_index, packet)
+            if self._past_end and (not carried or self._is_far_behind(packet)):
+                break
+        if self._skips:
+            yield from self._rest()
+        if not self._past_end:
+            self._check_complete(last_end)
+            if not self._skips and (lost := self._concealer.never_came()):
+                raise self._damaged(f"its last {len(lost)} frames do not decode")
+
+    def position(self) -> str:
+        """Where the last frame is, on the clock people read."""
+        return f"{float((self.last_pts or 0) * self._look.info.time_base - self._look.origin):.3f} s"
+
+    def _is_far_behind(self, packet: AVPacket[Stream]) -> bool:
+        stamp = packet.dts if packet.dts is not None else packet.pts
+        end = self._wanted.end
+        return None not in (stamp, end) and stamp * packet.time_base >= end + _INTERLEAVING_SECONDS  # type: ignore[operator]
+
+    def _demux(self, streams: tuple[Stream, ...]) -> Iterator[AVPacket[Stream]]:
+        failures = 0
+        begun = False
+        while True:
+            try:
+                if not begun:
+                    self._seek()
+                    begun = True
+                for packet in self._container.demux(streams):
+                    failures = 0
+                    if packet.is_corrupt and packet.stream is self._video and self._look.declares_duration:
+                        if self._past_end:  # what is damaged is not asked for
+                            return
+                        if not self._skips:
+                            raise self._broken_off()
+                        self._breaks_off = True
+                        self._concealer.damage(self._key(packet))
+                        continue
+                    yield packet
+            except av.FFmpegError as error:
+                if self._past_end:
+                    return
+                if not self._skips:
+                    raise DecodeError(
+                        f"{self._path} cannot be read on after {self.position()} ({reason(error)}); the file is "
+                        "damaged, copy it again, end before that with --end, or pass --on-error skip.",
+                        self._path,
+                        self.last_pts,
+                    ) from error
+                failures += 1
+                begun = begun or failures > 1
+                if failures > _MAX_FAILURES:
+                    self._breaks_off = True
+                    return
+            else:
+                return
+
+    def _decode(self, packet: AVPacket[Stream]) -> list[AVFrame]:
+        key = self._key(packet) if packet.size else None
+        try:
+            frames = self._decoder.decode(packet if packet.size else None)
+        except av.FFmpegError as error:
+            if self._skips:
+                self._breaks_off = False
+                self._concealer.damage(key)
+                return []
+            raise self._damaged(reason(error)) from error
+        if packet.size and not packet.is_discard:
+            self._breaks_off = False
+            self._concealer.expect(key)
+        return frames
+
+    def _key(self, item: AVPacket[Stream] | AVFrame) -> int | None:
+        match self._look.timing:
+            case "pts":
+                return item.pts
+            case "dts":
+                return item.dts
+            case _:
+                return None
+
+    def _timed(self, frame: AVFrame) -> Iterator[DecodedFrame]:
+        key = self._key(frame)
+        if self._skips:
+            return self._shown(self._concealer.push(key, frame))
+        self._concealer.arrive(key)
+        return iter((self._stamped(frame, key),))
+
+    def _shown(self, pictures: Iterable[Shown]) -> Iterator[DecodedFrame]:
+        for shown in pictures:
+            item = self._stamped(shown.picture, shown.key)
+            self._concealer.note(shown, item.time)
+            yield item
+
+    def _stamped(self, frame: AVFrame, key: int | None) -> DecodedFrame:
+        if self._look.timing == "dts":
+            key = (self.last_pts + 1 if self.last_pts is not None else 0) if key is None else key - self._look.first_dts
+        self.last_pts = self._clock.stamp(key)
+        tick, end = self._look.info.time_base, self._wanted.end
+        self._past_end = self._past_end or (end is not None and self.last_pts * tick >= end)
+        return DecodedFrame(frame, self.last_pts, tick, 1 if self._look.timing == "count" else frame.duration or None)
+
+    def _rest(self) -> Iterator[DecodedFrame]:
+        """What is left behind the last packet, and a word on every place that was damaged."""
+        if not self._past_end:
+            yield from self._shown(self._concealer.flush(is_whole=not self._breaks_off))
+        for sentence in self._concealer.sentences(self._look.origin):
+            self._warn(f"{self._path} {sentence}.")
+
+    def _seek(self) -> None:
+        """Place the demuxer so that the first frame decoded is not after the range's begin."""
+        begin = self._wanted.begin
+        if begin is None or self._look.timing != "pts":
+            return
+        if self._look.info.is_interlaced:
+            begin -= 2 / self._look.info.average_rate  # the deinterlacer looks at the frame before
+        for margin in _SEEK_MARGINS_SECONDS:
+            target = None if margin is None else begin - margin
+            if target is None or target <= 0:
+                self._seek_to(None)
+                return
+            self._seek_to(target)
+            # A keyframe's decode time can lie before the start and its display time behind it.
+            frame = self._peek()
+            self._seek_to(target)
+            if frame is not None and frame.pts is not None and frame.pts * self._look.info.time_base <= begin:
+                return
+
+    def _peek(self) -> AVFrame | None:
+        try:
+            return next((f for p in self._container.demux(self._video) for f in p.decode()), None)
+        except av.FFmpegError:
+            if not self._skips:
+                raise
+            return None
+
+    def _seek_to(self, seconds: Fraction | None) -> None:
+        first = min(self._video.start_time or 0, 0)
+        ticks = first if seconds is None else to_ticks(seconds, self._look.info.time_base)
+        self._container.seek(ticks, stream=self._video)
+
+    def _check_complete(self, last_end: Fraction | None) -> None:
+        """Demuxers take a file that was cut off for one that ended; its header knows better."""
+        duration = self._container.duration
+        if self.last_pts is None:
+            raise DecodeError(
+                f"{self._path} has a video stream without a single frame; export it again.", self._path, None
+            )
+        if duration is None or last_end is None or not self._look.declares_duration:
+            return
+        # Matroska writes the time of the end, MP4 the length.
+        start = 0 if self._container.format.name.startswith("matroska") else self._container.start_time or 0
+        missing = Fraction(start + duration, av.time_base) - last_end
+        is_short = lacks_bytes(self._path, self._container.format.name, self._video)
+        if (
+            self._breaks_off
+            or missing > _DURATION_SLACK_SECONDS
+            or (is_short and missing > 1 / self._look.info.average_rate)
+        ):
+            error = self._broken_off()
+            if not self._skips:
+                raise error
+            self._warn(f"{self._path} breaks off: it ends at {self.position()}, its last good frame.")
+
+    def _damaged(self, why: str) -> DecodeError:
+        return DecodeError(
+            f"{self._path} is damaged after {self.position()} ({why}); copy it again, end before that with --end, or "
+            "pass --on-error skip.",
+            self._path,
+            self.last_pts,
+        )
+
+    def _broken_off(self) -> DecodeError:
+        duration = (self._container.duration or 0) / av.time_base
+        return DecodeError(
+            f"{self._path} breaks off after {self.position()} of {duration:.3f} s: the file is truncated; copy it "
+            "again, end before that with --end, or pass --on-error skip.",
+            self._path,
+            self.last_pts,
+        )

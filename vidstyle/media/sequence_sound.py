@@ -1,0 +1,112 @@
+"""The sound that lies beside a sequence, in the form a writer expects of a clip's own."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av import Packet as AVPacket
+from av.container import InputContainer
+from av.stream import Stream
+from av.video.stream import VideoStream
+
+from vidstyle.errors import DecodeError, UnsupportedMediaError
+from vidstyle.frames import Packet
+from vidstyle.media.failures import reason
+from vidstyle.media.picture_files import PictureFormat, encode_picture
+from vidstyle.media.probe import StreamInfo, describe_streams, open_container
+from vidstyle.media.sequence_names import FramePattern
+from vidstyle.media.timestamps import to_ticks
+
+
+def find_sound(pattern: FramePattern) -> Path | None:
+    """The WAV of the same name beside a sequence: ``shot.wav`` beside ``shot.%04d.exr``; None where there is none."""
+    if not pattern.sound_stem:
+        return None
+    candidates = (pattern.path.with_name(pattern.sound_stem + suffix) for suffix in (".wav", ".WAV"))
+    return next((path for path in candidates if path.is_file()), None)
+
+
+class SequenceSound:
+    """Sound streams of a file, cut to a range and moved to start with it.
+
+    Args:
+        path: a WAV or any other file with sound; None stands for silence.
+        start: seconds of it that come before the range.
+        duration: seconds of the range.
+
+    Attributes:
+        path: the file; None for silence.
+        container: it, or an empty one, open.
+        video_stream: of an empty container: a picture without any tags of its own.
+        streams: the sound streams.
+
+    Raises:
+        OpenError: the file cannot be opened.
+        UnsupportedMediaError: it has no sound.
+    """
+
+    def __init__(self, path: Path | None, start: Fraction, duration: Fraction) -> None:
+        self.path = path
+        self._start = start
+        self._end = start + duration
+        self._blank: InputContainer = av.open(io.BytesIO(_blank_picture()), "r")
+        self.video_stream: VideoStream = self._blank.streams.video[0]
+        self.container: InputContainer = self._blank
+        self.streams: tuple[StreamInfo, ...] = ()
+        if path is None:
+            return
+        try:
+            self.container = open_container(path)
+            found = describe_streams(self.container, self.video_stream)
+        except BaseException:
+            self.close()
+            raise
+        self.streams = tuple(replace(s, is_main_video=False) for s in found if s.type == "audio")
+        if not self.streams:
+            self.close()
+            raise UnsupportedMediaError(f"{path} has no sound; name a WAV with --sound, or leave it out.", path)
+
+    def packets(self) -> Iterator[tuple[Fraction, Packet]]:
+        """Packets within the range and when they sound, in seconds from its start.
+
+        Raises:
+            DecodeError: the file is damaged.
+        """
+        if self.path is None:
+            return
+        wanted = [self.container.streams[stream.index] for stream in self.streams]
+        try:
+            for packet in self.container.demux(wanted):
+                time = _time(packet)
+                if not packet.size or time < self._start:
+                    continue
+                if time >= self._end:
+                    return
+                offset = to_ticks(self._start, packet.time_base)
+                packet.pts = None if packet.pts is None else packet.pts - offset
+                packet.dts = None if packet.dts is None else packet.dts - offset
+                yield time - self._start, Packet(packet.stream_index, packet)
+        except av.FFmpegError as error:
+            raise DecodeError(
+                f"The sound {self.path} is damaged ({reason(error)}); copy it again or pass --audio drop.", self.path
+            ) from error
+
+    def close(self) -> None:
+        """Release the file."""
+        self.container.close()
+        self._blank.close()
+
+
+def _time(packet: AVPacket[Stream]) -> Fraction:
+    ticks = packet.pts if packet.pts is not None else packet.dts
+    return Fraction((ticks or 0) * packet.time_base)
+
+
+def _blank_picture() -> bytes:
+    return encode_picture(np.zeros((3, 1, 1), np.uint8), None, PictureFormat("png", "rgb24", {}), Path("blank.png"))

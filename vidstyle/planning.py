@@ -1,0 +1,316 @@
+"""What a render is going to write: one function for ``vidstyle probe`` and for the render itself. Loads no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vidstyle.config import RenderConfig, make_config, output_size
+from vidstyle.encoding import bits_per_second
+from vidstyle.errors import ConfigError, UnsupportedMediaError
+from vidstyle.media.describe import MediaDescription, describe_media
+from vidstyle.media.names import is_still
+from vidstyle.media.outputs import claim_output
+from vidstyle.media.plan import OutputPlan, plan_output
+from vidstyle.media.probe import StreamInfo
+from vidstyle.media.reader import VideoReader, open_video
+from vidstyle.media.sequence_names import is_sequence
+from vidstyle.media.streams import StreamPlan
+from vidstyle.report import PlannedStream, RenderPlan
+
+if TYPE_CHECKING:
+    from vidstyle.media.linear_light import DisplayTransform
+    from vidstyle.media.sequence_plan import SequencePlan
+    from vidstyle.media.sequence_reader import SequenceReader
+
+#: Settings of video encoders, which a GIF has not.
+_VIDEO_SETTINGS = ("codec", "crf", "encoder_preset", "pixel_format", "encoder_options")
+
+
+def plan(
+    source: str | Path,
+    output: str | Path,
+    *,
+    config: RenderConfig | None = None,
+    preset: str | Path | None = None,
+    overwrite: bool = False,
+    **settings: Any,
+) -> RenderPlan:
+    """Say what ``stylize`` with the same arguments would write, without painting or writing anything.
+
+    Args:
+        source: video, GIF or still.
+        output: where to; the suffix names the container.
+        config: complete settings; without it they are made of ``preset`` and ``settings``.
+        preset: name of a shipped preset, or a TOML file.
+        overwrite: an existing output may be replaced.
+        **settings: fields of ``vidstyle.config.RenderConfig``.
+
+    Raises:
+        ConfigError: a setting cannot be used.
+        MediaError: input or output cannot be used.
+    """
+    if config is not None and (preset is not None or settings):
+        raise ConfigError("Give either complete settings as config, or a preset and single settings, not both.")
+    config = config or make_config(preset, **settings)
+    source, output = Path(source), Path(output)
+    claim_output(output, source=source, overwrite=overwrite)
+    if is_still(source):
+        picture = describe_media(source).picture
+        return plan_still(source, output, (picture.width, picture.height), config)
+    refuse_picture(source, output)
+    notes: list[str] = []
+    with open_source(source, output, config, notes.append) as reader:
+        return plan_render(reader, source, output, config, notes)[0]
+
+
+def probe(source: str | Path, config: RenderConfig | None = None) -> MediaDescription:
+    """Say what a clip, a GIF, a still or a sequence is.
+
+    Args:
+        source: a file, or the pattern of a sequence.
+        config: ``video_stream`` and, of sequences, range, rate and sound are taken from it.
+
+    Raises:
+        MediaError: it cannot be read.
+        ConfigError: there is no such video stream, or no such frames.
+    """
+    source, config = Path(source), config or make_config()
+    if is_sequence(source):
+        from vidstyle.media.describe_sequence import SequenceReader, describe_sequence  # noqa: PLC0415  # needs torch
+
+        notes: list[str] = []
+        with open_source(source, None, config, notes.append) as reader:
+            if isinstance(reader, SequenceReader):
+                return describe_sequence(reader, notes)
+    return describe_media(source, video_stream=config.video_stream)
+
+
+def open_source(
+    source: Path,
+    output: Path | None,
+    config: RenderConfig,
+    on_warning: Callable[[str], None],
+    *,
+    warmup_frames: int = 0,
+) -> VideoReader | SequenceReader:
+    """Open a clip or a sequence as the settings ask for.
+
+    Args:
+        source: the clip, or the pattern of a sequence.
+        output: where to; None where nothing is written.
+        config: settings.
+        on_warning: told what cannot be kept or had to be repaired.
+        warmup_frames: so many frames more before the first, for the temporal filter.
+
+    Raises:
+        ConfigError, MediaError: as ``vidstyle.media.open_video`` and ``vidstyle.media.sequence_reader.open_sequence``.
+    """
+    if config.continue_ and output is not None and not is_sequence(output):
+        raise ConfigError(
+            f"{output.name} cannot be continued: a render of a clip starts again; leave --continue out, or render to a "
+            "sequence such as out.%04d.png."
+        )
+    if is_sequence(source):
+        from vidstyle.media.sequence_reader import open_sequence  # noqa: PLC0415  # needs torch, as a clip's plan does not
+
+        return open_sequence(
+            source,
+            frames=config.frames,
+            start_seconds=config.start_seconds,
+            end_seconds=config.end_seconds,
+            handles=config.handles,
+            fps=config.fps,
+            sound=config.sound,
+            alpha=config.alpha,
+            display=_display(config, stays_linear=output is not None and _is_linear(output)),
+            on_error=config.on_error,
+            on_warning=on_warning,
+        ).read(warmup_frames=warmup_frames)
+    if config.sound is not None:
+        raise ConfigError(f"{source.name} is a clip, which has its own sound; --sound is for sequences of pictures.")
+    return open_video(
+        source,
+        start_seconds=config.start_seconds,
+        end_seconds=config.end_seconds,
+        frames=config.frames,
+        handles=config.handles,
+        warmup_frames=warmup_frames,
+        fps=config.fps,
+        video_stream=config.video_stream,
+        deinterlace=config.deinterlace,
+        on_error=config.on_error,
+        alpha=config.alpha,
+        on_warning=on_warning,
+    )
+
+
+def _is_linear(output: Path) -> bool:
+    return is_sequence(output) and output.suffix.lower() == ".exr"
+
+
+def _display(config: RenderConfig, *, stays_linear: bool) -> DisplayTransform:
+    from vidstyle.media.linear_light import display_transform  # noqa: PLC0415  # as above
+
+    return display_transform(
+        config.color_config, config.linear_space, config.display_space, keeps_highlights=stays_linear
+    )
+
+
+def refuse_picture(source: Path, output: Path) -> None:
+    """Refuse a single picture as the output of a clip.
+
+    Raises:
+        UnsupportedMediaError: ``output`` is one.
+    """
+    if is_still(output):
+        raise UnsupportedMediaError(
+            f"{output} is a picture but {source.name} is a clip; write to .mp4, or see 'vidstyle preview'.", output
+        )
+
+
+def plan_still(source: Path, output: Path, size: tuple[int, int], config: RenderConfig) -> RenderPlan:
+    """What becomes of a picture of (width, height) pixels.
+
+    Raises:
+        UnsupportedMediaError: ``output`` is no picture.
+    """
+    if not is_still(output):
+        kind = "a sequence of many" if is_sequence(output) else "not"
+        raise UnsupportedMediaError(
+            f"{source.name} is a picture and {output} is {kind}; write to a name ending in .png or .jpg.", output
+        )
+    kind = output.suffix[1:].lower()
+    return RenderPlan(str(source), str(output), kind, output_size(config.size, size), num_frames=1)
+
+
+def plan_render(
+    reader: VideoReader | SequenceReader, source: Path, output: Path, config: RenderConfig, notes: Sequence[str] = ()
+) -> tuple[RenderPlan, OutputPlan | SequencePlan | None]:
+    """Decide what becomes of a clip or a sequence.
+
+    Args:
+        reader: the source, open.
+        source: its name, as given.
+        output: where to; the suffix names the container.
+        config: settings.
+        notes: what is known already that cannot be kept.
+
+    Returns:
+        The plan for people and programs, and what a writer needs of it; None for a GIF.
+
+    Raises:
+        UnsupportedMediaError: no format has this suffix.
+        ConfigError: the encoder or the container refuses the settings.
+    """
+    size = output_size(config.size, reader.info.upright_size)
+    names, num_frames = (str(source), str(output)), reader.num_frames_expected
+    if output.suffix.lower() == ".gif":
+        if reader.keeps_alpha:
+            raise ConfigError("A GIF has no opacity here; write ProRes 4444, FFV1 or .webm, or use --alpha drop.")
+        ignored = [name for name in _VIDEO_SETTINGS if getattr(config, name) not in (None, {})]
+        notes = [*notes, *([f"A GIF has no use for {', '.join(ignored)}."] if ignored else [])]
+        if reader.curve is not None:
+            notes.append("A GIF has no HDR: it shows the picture as an ordinary display would, in paler colours.")
+        streams = tuple(_without_place(stream, "a GIF") for stream in reader.streams)
+        return RenderPlan(*names, "gif", size, num_frames=num_frames, streams=streams, notes=tuple(notes)), None
+    if is_sequence(output):
+        return _plan_sequence(reader, names, output, config, notes)
+    encoding = config.encoding(output.suffix)
+    planned = plan_output(
+        output,
+        reader,
+        size=size,
+        codec=encoding.codec,
+        crf=encoding.crf,
+        bitrate=bits_per_second(encoding.bitrate) if encoding.bitrate else None,
+        preset=encoding.encoder_preset,
+        pixel_format=encoding.pixel_format,
+        encoder_options=encoding.encoder_options,
+        audio=config.audio,
+        keeps_alpha=reader.keeps_alpha,
+        hdr=reader.hdr,
+    )
+    codec = planned.settings.codec
+    fates = {fate.stream.index: fate for fate in planned.streams}
+    streams = tuple(
+        _painted(stream, codec) if stream.is_main_video else _other(fates[stream.index]) for stream in reader.streams
+    )
+    return (
+        RenderPlan(
+            *names,
+            container=planned.container.format_name,
+            size=size,
+            codec=codec,
+            pixel_format=planned.settings.pixel_format,
+            encoder_options=dict(planned.settings.options),
+            num_frames=num_frames,
+            streams=streams,
+            notes=(*notes, *planned.notes),
+        ),
+        planned,
+    )
+
+
+def _plan_sequence(
+    reader: VideoReader | SequenceReader,
+    names: tuple[str, str],
+    output: Path,
+    config: RenderConfig,
+    notes: Sequence[str],
+) -> tuple[RenderPlan, SequencePlan]:
+    from vidstyle.media.sequence_plan import lost_in_sequence, plan_sequence  # noqa: PLC0415  # as above
+
+    for_clips = config.codec is not None  # so are pixel format and options, which a preset may bring along
+    planned = plan_sequence(
+        output,
+        reader,
+        size=output_size(config.size, reader.info.upright_size),
+        display=_display(config, stays_linear=False),
+        pixel_format=None if for_clips else config.pixel_format,
+        options=None if for_clips else config.encoder_options,
+    )
+    useless_names = _VIDEO_SETTINGS if for_clips else ("crf", "encoder_preset")
+    ignored = [name for name in (*useless_names, "bitrate") if getattr(config, name) not in (None, {})]
+    useless = [f"A sequence of pictures has no use for {', '.join(ignored)}."] if ignored else []
+    described = RenderPlan(
+        *names,
+        container=f"{planned.pattern.suffix[1:].lower()} sequence",
+        size=planned.size,
+        codec=planned.form.codec,
+        pixel_format=planned.form.pixel_format,
+        encoder_options=dict(planned.form.options),
+        num_frames=reader.num_frames_expected,
+        streams=tuple(_without_place(stream, "a sequence") for stream in reader.streams),
+        notes=(*notes, *lost_in_sequence(reader, planned), *useless),
+    )
+    return described, planned
+
+
+def _painted(stream: StreamInfo, codec: str | None) -> PlannedStream:
+    line = f"{stream.describe()}: painted"
+    return PlannedStream(
+        stream.index, stream.type, stream.codec, stream.language, stream.title, "paint", codec, "", line
+    )
+
+
+def _other(fate: StreamPlan) -> PlannedStream:
+    stream = fate.stream
+    return PlannedStream(
+        index=stream.index,
+        type=stream.type,
+        codec=stream.codec,
+        language=stream.language,
+        title=stream.title,
+        action=fate.action,
+        target_codec=fate.target_codec,
+        reason=fate.reason,
+        line=str(fate),
+    )
+
+
+def _without_place(stream: StreamInfo, what: str) -> PlannedStream:
+    if stream.is_main_video:
+        return _painted(stream, None)
+    return _other(StreamPlan(stream, "drop", None, f"{what} has no place for it"))
