@@ -209,7 +209,7 @@ ANY_STYLE_STAGES = (
         crop_px=224,
         weights=AdaInLossWeights(content=0.0, style=0.0, total_variation=0.0, temporal=0.0, lattice=0.0),
     ),
-    AdaInSettings(steps=2400, weights=AdaInLossWeights(distillation=0.0)),
+    AdaInSettings(steps=1900, weights=AdaInLossWeights(distillation=0.0)),
 )
 ANY_STYLE_DECODER_FROM = "starry-night"
 ANY_STYLE_TITLE = "Any picture as style, by adaptive instance normalisation"

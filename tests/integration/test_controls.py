@@ -16,6 +16,8 @@ import vidstyle as package
 from vidstyle.config import RenderConfig, make_config
 
 SIZE = (64, 48)
+#: The filter then remembers a few frames, of which a preview paints only those that matter.
+CONSISTENCY = 0.5
 NUM_FRAMES = 30
 INVERTING = "LUT_3D_SIZE 2\n" + "\n".join(f"{1 - r} {1 - g} {1 - b}" for b in (0, 1) for g in (0, 1) for r in (0, 1))
 
@@ -76,7 +78,7 @@ def plain(clip: Path, painted_style: Path, tmp_path_factory: pytest.TempPathFact
 
 
 def painted(clip: Path, output: Path, **settings: Any) -> np.ndarray:
-    lossless = {"codec": "ffv1", "pixel_format": "bgr0", "flow": "dis"}
+    lossless = {"codec": "ffv1", "pixel_format": "bgr0", "flow": "dis", "consistency": CONSISTENCY}
     package.stylize(clip, output, overwrite=True, **(lossless | settings))
     return rgb_frames(output)
 
@@ -158,7 +160,7 @@ CONTROLS: dict[str, Callable[[Path, Path], dict[str, Any]]] = {
 def test_a_preview_shows_what_a_render_makes(
     name: str, paint: Callable[..., np.ndarray], plain: np.ndarray, clip: Path, mattes: Path, painted_style: Path
 ) -> None:
-    settings = {"style": str(painted_style)} | CONTROLS[name](mattes, painted_style)
+    settings = {"style": str(painted_style), "consistency": CONSISTENCY} | CONTROLS[name](mattes, painted_style)
     whole = paint(**settings)
     (cell,) = package.preview(clip, at=22.5 / 24, flow="dis", **settings).cells
     assert psnr(cell.stylized.numpy(), whole[22]) > 45
