@@ -1,0 +1,129 @@
+"""The whole way through the page in a real browser: open, scrub, choose, wipe, render, play."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ui_factory import NUM_FRAMES, STYLE
+
+playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed; it is in the extra 'dev'")
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium on PATH; on Debian: apt-get install chromium")
+
+#: Generous: the machine may be busy. Nothing here waits longer than it has to.
+PATIENCE_MS = 60_000
+
+
+@pytest.fixture
+def address(folder: Path) -> Iterator[str]:
+    """``vidstyle ui`` as a user runs it, ended by Ctrl-C."""
+    command = [sys.executable, "-m", "vidstyle", "ui", str(folder / "waves.mp4"), "--no-open"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    server = subprocess.Popen(
+        [*command, "--style", STYLE, "--flow", "dis"], stdout=subprocess.PIPE, text=True, env=environment
+    )
+    try:
+        assert server.stdout is not None
+        yield re.search(r"http://127\.0\.0\.1:\d+/\?token=\S+", server.stdout.readline())[0]  # type: ignore[index]
+    finally:
+        server.send_signal(signal.SIGINT)
+        left = server.wait(timeout=20)
+    assert left == 0
+
+
+@pytest.fixture
+def page(address: str) -> Iterator[Any]:
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+        context = browser.new_context(viewport={"width": 1440, "height": 900}, permissions=["clipboard-read"])
+        context.set_default_timeout(PATIENCE_MS)
+        page = context.new_page()
+        complaints: list[str] = []
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(address)
+        yield page
+        browser.close()
+    own = address.split("/?", maxsplit=1)[0]
+    assert not complaints
+    assert not [url for url in asked if not url.startswith((own, "blob:", "data:"))]
+
+
+def settled(page: Any) -> str:
+    """Wait for the frame that the render would show; returns its address. A change takes the old mark away at once."""
+    page.wait_for_selector("#badge[data-kind=parity]")
+    return str(page.locator("#styled").get_attribute("src"))
+
+
+def test_the_whole_journey(page: Any, folder: Path) -> None:
+    expect = playwright.expect
+    expect.set_options(timeout=PATIENCE_MS)
+    # Open: the address loses its token, the clip is there, the frame is that of the render.
+    first = settled(page)
+    assert "token" not in page.url
+    expect(page.locator("#facts")).to_contain_text("96×64 · 12 fps · 3.0 s")
+    expect(page.locator("#thumbs img.filled")).not_to_have_count(0)
+    expect(page.locator(".style img.filled").last).to_be_attached()
+
+    # Scrub: by key and by hand.
+    moment = page.locator("#time").inner_text()
+    page.locator("#viewer").focus()
+    page.keyboard.press("Shift+ArrowRight")
+    expect(page.locator("#time")).to_have_text(f"{float(moment.split()[0]) + 1:.2f} s · frame {NUM_FRAMES // 3 + 12}")
+    assert settled(page) != first
+
+    # Choose a style with the keyboard, and come back.
+    page.locator(f".style[data-style={STYLE}]").focus()
+    page.keyboard.press("ArrowUp")
+    expect(page.locator(".style[aria-checked=true]")).to_have_attribute("data-style", "identity")
+    page.keyboard.press("ArrowDown")
+    expect(page.locator(".style[aria-checked=true]")).to_have_attribute("data-style", STYLE)
+    before = settled(page)
+
+    # A control changes the picture, its mistake is said where it stands, and it goes back.
+    page.locator("#c-strength").fill("0.5")
+    assert settled(page) != before
+    page.locator("#c-size").fill("huge")
+    page.keyboard.press("Tab")
+    expect(page.locator(".control.wrong .error")).to_contain_text("not 'huge'")
+    page.locator("#reset").click()
+    settled(page)
+    expect(page.locator(".control.changed")).to_have_count(0)
+
+    # Wipe, toggle, zoom.
+    page.locator("#wipe").focus()
+    page.keyboard.press("PageUp")
+    expect(page.locator("#wipe")).to_have_attribute("aria-valuenow", "60")
+    page.locator("#viewer").focus()
+    page.keyboard.press("b")
+    expect(page.locator("#viewer")).to_have_attribute("data-view", "original")
+    page.keyboard.press("b")
+    expect(page.locator("#viewer")).to_have_attribute("data-view", "wipe")
+    page.keyboard.press("-")
+    expect(page.locator("#zoom-fit")).to_have_text("800 %")
+
+    # Copy the command.
+    page.locator("#copy").click()
+    expect(page.locator("#toast")).to_contain_text(f"vidstyle stylize {folder / 'waves.mp4'}")
+
+    # Render, then play the result beside the source.
+    page.locator("#render").click()
+    page.locator("#ask-name").fill("out.mp4")
+    page.keyboard.press("Enter")
+    page.locator("#job-play").click()
+    assert (folder / "out.mp4").stat().st_size > 0
+    expect(page.locator("#play-time")).not_to_have_text("0.00 s")
+    expect(page.locator("#play-error")).to_be_hidden()
+    page.keyboard.press("Escape")
+    expect(page.locator("#viewer")).to_be_visible()

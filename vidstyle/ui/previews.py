@@ -1,0 +1,333 @@
+"""Frames for the page: the preview that ``vidstyle preview`` makes, with what was computed before kept at hand."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from vidstyle.compose import Composition
+from vidstyle.config import RenderConfig, make_config, output_size
+from vidstyle.controls.clip import ClipFacts
+from vidstyle.errors import OpenError, VidstyleError
+from vidstyle.flow.select import FlowChoice
+from vidstyle.frames import Packet, VideoFrame, VideoInfo
+from vidstyle.media.probe import probe_video
+from vidstyle.media.reader import VideoReader, open_video
+from vidstyle.pipeline.preview import PreviewFrame, preview_frame
+from vidstyle.rendering import clip_facts, num_warmup
+from vidstyle.ui.controls import same_painting_key, same_stylizer_key
+from vidstyle.ui.memory import Memory, RememberingFilter, RememberingFlow, RememberingStylizer, a_fair_share
+
+#: ``source``: as decoded. ``draft``: painted on its own, no frame before it seen. ``parity``: as the render's.
+Kind = Literal["source", "draft", "parity"]
+
+#: Of what is held, so much may be decoded frames.
+_WINDOW_SHARE = 0.25
+#: Held for each pixel of a frame: stylized (6), flows both ways at half the pixels (16), trust (2).
+_BYTES_A_PIXEL = 24
+_MAX_COMPOSITIONS = 4
+_MAX_TABS = 64
+#: What a thumbnail of a style goes by.
+_STYLE_FIELDS = {"style", "style_weight", "adain_model", "device", "precision", "fps", "video_stream", "deinterlace"}
+
+
+class SupersededError(VidstyleError):
+    """The page has asked for something newer meanwhile."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """A frame for the page.
+
+    Attributes:
+        data: (3, H, W) uint8 RGB at the output size.
+        shown_seconds: when the frame begins, counted from the clip's first.
+        num_warmup_frames: frames of the same shot that the filter saw before it.
+        seconds: it took.
+    """
+
+    data: Tensor
+    shown_seconds: float
+    num_warmup_frames: int
+    seconds: float
+
+
+@dataclass(slots=True, eq=False)
+class Window:
+    """The frames around a moment, decoded so that they can be read again and again, or as they come; a ``MediaSource``.
+
+    Attributes:
+        info: of the clip.
+        frames: those before the moment, the one shown at it, and the one after it if there is one.
+        at: the moment on the clip's own clock.
+        origin: where the clip begins, on the same clock.
+        facts: what the controls have to know of the clip.
+        num_before: frames before the one shown.
+        wanted_before: as many had been wanted.
+    """
+
+    info: VideoInfo
+    frames: tuple[VideoFrame, ...] | VideoReader
+    at: Fraction
+    origin: Fraction
+    facts: ClipFacts
+    num_before: int
+    wanted_before: int
+
+    def __iter__(self) -> Iterator[VideoFrame | Packet]:
+        return iter(self.frames)
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+    @property
+    def shown(self) -> VideoFrame:
+        """The frame shown at the moment; only of decoded frames."""
+        return self._decoded[self.num_before]
+
+    @property
+    def expected_bytes(self) -> int:
+        """Of all the pictures."""
+        width, height = self.info.upright_size
+        return 3 * width * height * (2 if self.info.bit_depth > 8 else 1) * (self.num_before + 2)
+
+    @property
+    def _decoded(self) -> tuple[VideoFrame, ...]:
+        if not isinstance(self.frames, tuple):
+            raise TypeError("frames that come from the file can be read once only")
+        return self.frames
+
+    def beginning(self, num_before: int) -> Window:
+        """With no more than so many frames before the one shown."""
+        dropped = max(0, self.num_before - num_before)
+        return replace(self, frames=self._decoded[dropped:], num_before=self.num_before - dropped)
+
+
+class Previewer:
+    """Makes frames, one at a time; a newer request of the same tab stops an older one.
+
+    Args:
+        memory_bytes: for decoded and stylized frames and flows; None takes a fair share of the machine's.
+    """
+
+    def __init__(self, memory_bytes: int | None = None) -> None:
+        in_all = a_fair_share() if memory_bytes is None else memory_bytes
+        self._windows = Memory(round(in_all * _WINDOW_SHARE))
+        self._memory = Memory(in_all - self._windows.max_bytes)
+        self._compositions: OrderedDict[str, Composition] = OrderedDict()
+        self._flows: dict[tuple[str, ...], FlowChoice] = {}
+        self._facts: dict[tuple[Any, ...], ClipFacts] = {}
+        self._newest: OrderedDict[str, int] = OrderedDict()
+        self._stopped = threading.Event()
+        self._counting = threading.Lock()
+        self._working = threading.Lock()
+
+    def frame(
+        self, clip: Path, at_seconds: float, config: RenderConfig, kind: Kind, *, tab: str = "", view: int = 0
+    ) -> Picture:
+        """Make one frame.
+
+        Args:
+            clip: the file.
+            at_seconds: moment, counted from the clip's first frame.
+            config: settings.
+            kind: which frame.
+            tab: of the browser that asks.
+            view: number of the request in that tab; it gives way to a higher one.
+
+        Raises:
+            SupersededError: a higher one came.
+            VidstyleError: as ``vidstyle.preview``.
+        """
+        started = time.perf_counter()
+        wanted = num_warmup(config) if kind == "parity" else 0
+        with self._turn(tab, view) as check, self._opened(clip, at_seconds, config, wanted) as source:
+            if kind == "source":
+                shown, num = source.shown, 0
+                data = _resized(shown.data, output_size(config.size, source.info.upright_size))
+            else:
+                found = self._painted(source, clip, config, check)
+                shown, data, num = found.painted.source, found.painted.data, found.num_warmup_frames
+            shown_seconds = float(shown.pts * shown.time_base - source.origin)
+        return Picture(data, shown_seconds, num, time.perf_counter() - started)
+
+    def prepare(self, clip: Path, at_seconds: float, config: RenderConfig, *, tab: str = "", view: int = 0) -> None:
+        """Paint ahead what any consistency needs at a moment, where there is room to hold it.
+
+        Args:
+            clip: the file.
+            at_seconds: moment, counted from the clip's first frame.
+            config: settings.
+            tab: as for ``frame``.
+            view: likewise.
+
+        Raises:
+            SupersededError: the page has asked for something newer.
+        """
+        steadiest = config.model_copy(update={"consistency": 1.0})
+        num_frames = num_warmup(steadiest)
+        width, height = output_size(config.size, probe_video(clip).upright_size)
+        if not config.highest("consistency") or width * height * _BYTES_A_PIXEL * num_frames > self._memory.max_bytes:
+            return
+        self.frame(clip, at_seconds, steadiest, "parity", tab=tab, view=view)
+
+    def stop(self) -> None:
+        """Break off what is being made, and make nothing more."""
+        self._stopped.set()
+
+    def style_thumbnail(self, clip: Path, at_seconds: float, config: RenderConfig, height_px: int) -> Tensor:
+        """Paint a small version of a frame on its own.
+
+        Returns:
+            (3, ``height_px``, W) uint8 RGB.
+        """
+        small = make_config(size=f"{height_px}p", **config.model_dump(include=_STYLE_FIELDS))
+        return self.frame(clip, at_seconds, small, "draft").data
+
+    @contextmanager
+    def _turn(self, tab: str, view: int) -> Iterator[Callable[[], None]]:
+        with self._counting:
+            self._newest[tab] = max(view, self._newest.pop(tab, 0))
+            while len(self._newest) > _MAX_TABS:
+                self._newest.popitem(last=False)
+
+        def check() -> None:
+            if self._stopped.is_set():
+                raise SupersededError("vidstyle ends.")
+            if view < self._newest.get(tab, 0):
+                raise SupersededError("A newer frame was asked for.")
+
+        with self._working:
+            check()
+            yield check
+
+    @contextmanager
+    def _opened(self, clip: Path, at_seconds: float, config: RenderConfig, num_before: int) -> Iterator[Window]:
+        reading = (str(clip), clip.stat().st_mtime_ns, config.fps, config.video_stream, config.deinterlace)
+        key = (reading, config.on_error, at_seconds)
+        held = self._windows.get(key)
+        if isinstance(held, Window) and held.wanted_before >= num_before:
+            yield held.beginning(num_before)
+            return
+        with open_moment(clip, config, at_seconds, num_before) as reader:
+            facts = self._facts.setdefault(reading, _measured_once(clip_facts(reader, config)))
+            at = reader.origin + reader.moment(at_seconds)
+            coming = Window(reader.info, reader, at, reader.origin, facts, num_before, num_before)
+            if coming.expected_bytes > self._windows.max_bytes:  # too large to hold: read it as a render does
+                yield coming
+                return
+            window = _decoded(coming)
+        self._windows.put(key, window, window.expected_bytes)
+        yield window
+
+    def _painted(self, window: Window, clip: Path, config: RenderConfig, check: Callable[[], None]) -> PreviewFrame:
+        composition = self._composition(config)
+        flow = self._flow(composition)
+        if flow.estimator is not None:
+            flow.estimator.reset()
+        painter = composition.painter(window.info.upright_size, window.info.average_rate, flow, window.facts)
+        if all(keyframe.style_weight is None for keyframe in config.keyframes):  # else it depends on more than content
+            key = same_painting_key(config, clip)
+            layers = [
+                RememberingStylizer(stylizer, self._memory, f"{number} {key}", check)
+                for number, stylizer in enumerate((painter.stylizer, *painter.region_stylizers))
+            ]
+            painter.stylizer, painter.region_stylizers = layers[0], tuple(layers[1:])
+        if painter.flow is not None:
+            key = f"{flow.name} {flow.weights or ''} {composition.compute.device}"
+            painter.flow = RememberingFlow(painter.flow, self._memory, key, check)
+            painter.temporal = RememberingFilter(config.consistency, self._memory, key)
+        found = preview_frame(window, painter, float(window.at))
+        if found is None:
+            raise _outside(window)
+        return found
+
+    def _composition(self, config: RenderConfig) -> Composition:
+        key = same_stylizer_key(config)
+        held = self._compositions.pop(key, None) or Composition.load(config)
+        self._compositions[key] = held
+        while len(self._compositions) > _MAX_COMPOSITIONS:
+            self._compositions.popitem(last=False)
+        return replace(held, config=config)
+
+    def _flow(self, composition: Composition) -> FlowChoice:
+        config = composition.config
+        key = (
+            str(config.highest("consistency") == 0),
+            config.flow,
+            str(config.flow_weights),
+            str(composition.compute.device),
+        )
+        if key not in self._flows:
+            self._flows[key] = composition.flow()
+        return self._flows[key]
+
+
+def open_moment(clip: Path, config: RenderConfig, at_seconds: float, num_before: int) -> VideoReader:
+    """Open a clip at the frame shown at a moment, with so many frames before it."""
+    return open_video(
+        clip,
+        start_seconds=at_seconds,
+        warmup_frames=num_before,
+        from_shown=True,
+        shift_to_zero=False,
+        fps=config.fps,
+        video_stream=config.video_stream,
+        deinterlace=config.deinterlace,
+        on_error=config.on_error,
+    )
+
+
+def _decoded(coming: Window) -> Window:
+    frames: list[VideoFrame] = []
+    num_shown = 0
+    for item in coming:
+        if not isinstance(item, VideoFrame):
+            continue
+        frames.append(item)
+        if item.pts * item.time_base > coming.at:
+            break
+        num_shown += 1
+    if not num_shown:
+        raise _outside(coming)
+    return replace(coming, frames=tuple(frames), num_before=num_shown - 1)
+
+
+def _measured_once(facts: ClipFacts) -> ClipFacts:
+    """Facts that read the clip for samples and times when they are first asked for, and not again."""
+    return replace(facts, samples=cache(facts.samples), frame_seconds=cache(facts.frame_seconds))
+
+
+def _outside(window: Window) -> OpenError:
+    return OpenError(f"The clip has no frame at {float(window.at - window.origin):g} s; choose an earlier moment.", "")
+
+
+def clip_thumbnail(clip: Path, at_seconds: float, height_px: int) -> Tensor:
+    """A small version of the frame shown at a moment, (3, ``height_px``, W) uint8 or uint16 RGB."""
+    with open_moment(clip, make_config(on_error="skip"), at_seconds, 0) as reader:
+        frame = next((item for item in reader if isinstance(item, VideoFrame)), None)
+        if frame is None:
+            raise OpenError(f"{clip.name} has no frame at {at_seconds:g} s; choose an earlier moment.", clip)
+    height, width = frame.data.shape[-2:]
+    return _resized(frame.data, (max(round(width * height_px / height), 1), height_px))
+
+
+def _resized(picture: Tensor, size: tuple[int, int]) -> Tensor:
+    width, height = size
+    if tuple(picture.shape[-2:]) == (height, width):
+        return picture
+    if picture.dtype == torch.uint16:
+        picture = (picture.to(torch.int32) >> 8).to(torch.uint8)
+    return F.interpolate(picture[None], size=(height, width), mode="bilinear", antialias=True)[0]
