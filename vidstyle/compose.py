@@ -123,8 +123,8 @@ def _from_pictures(paths: Sequence[Path], shares: Sequence[float], config: Rende
     model = config.adain_model or ANY_STYLE
     if model == ANY_STYLE and not model.is_file():
         raise WeightsNotFoundError(
-            f"{path} is a picture, and a picture as style needs an AdaIN model: name one with --adain-model, "
-            "or use a style listed by 'vidstyle styles'."
+            f"{path} is a picture, and this installation lacks the model that takes any as style ({ANY_STYLE.name}): "
+            "install it again or name a model with --adain-model."
         )
     images = [(read_style_image(each, STYLE_IMAGE_SIDE_PX), share) for each, share in zip(paths, shares, strict=True)]
     name = path.stem if len(paths) == 1 else mixture_name([each.stem for each in paths], shares)

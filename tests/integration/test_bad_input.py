@@ -160,7 +160,6 @@ BAD_STYLES: dict[str, tuple[Callable[[World], object], tuple[str, ...]]] = {
     "text": (lambda w: w.file("text.pth", b"hello"), ("text.pth",)),
     "empty": (lambda w: w.file("empty.pt", b""), ("empty.pt",)),
     "picture that is none": (lambda w: w.file("waves.png", b"no picture"), ("waves.png",)),
-    "picture without a model": (lambda w: w.style.parent / "waves.png", ("waves.png", "--adain-model")),
     "clip as style": (lambda w: w.clip, ("clip.mp4",)),
     "folder": (lambda w: w.folder, ("no style or file",)),
 }

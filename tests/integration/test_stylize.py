@@ -16,6 +16,7 @@ from vidstyle.errors import OpenError
 from vidstyle.frames import VideoFrame
 from vidstyle.media import open_video, probe_video
 from vidstyle.report import RenderReport
+from vidstyle.weights.registry import ANY_STYLE
 
 #: Per frame and untrained: the tests that use it are about everything but looks.
 PLAIN = ("--style", "identity", "--consistency", "0")
@@ -187,6 +188,31 @@ def test_a_picture_as_style(vidstyle, style_picture: Path, adain_model: Path, cl
     assert "style 'waves'" in done.stdout
     assert vidstyle("stylize", clip_mp4, tmp_path / "none.mp4", *arguments, "--style-weight", "0").exit_code == 0
     assert psnr(pictures(tmp_path / "full.mp4"), pictures(tmp_path / "none.mp4")) < 40
+
+
+@pytest.mark.skipif(not ANY_STYLE.is_file(), reason="no model for any style ships")
+def test_any_picture_is_a_style_with_what_ships(vidstyle, style_picture: Path, clip_mp4: Path, tmp_path: Path) -> None:
+    for weight in ("1", "0"):
+        arguments = ("--style", style_picture, "--style-weight", weight, "--end", "0.3")
+        done = vidstyle("stylize", clip_mp4, tmp_path / f"{weight}.mp4", *arguments)
+        assert done.exit_code == 0
+    source = pictures(clip_mp4)[: len(pictures(tmp_path / "0.mp4"))]
+    painted, plain = pictures(tmp_path / "1.mp4"), pictures(tmp_path / "0.mp4")
+    assert psnr(plain, source) > psnr(painted, source) + 3
+    style = np.asarray(Image.open(style_picture).convert("RGB")).mean((0, 1))
+    mean_errors = [np.abs(np.mean(clip, axis=(0, 1, 2)) - style).mean() for clip in (painted, plain)]
+    assert mean_errors[0] < 0.7 * mean_errors[1]
+
+
+def test_a_picture_as_style_says_what_is_missing(
+    vidstyle, style_picture: Path, clip_mp4: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vidstyle.compose.ANY_STYLE", tmp_path / "any-style.safetensors")
+    done = vidstyle("stylize", clip_mp4, tmp_path / "out.mp4", "--style", style_picture)
+    assert done.exit_code == 1
+    assert "lacks the model" in done.stderr
+    assert "--adain-model" in done.stderr
+    assert not (tmp_path / "out.mp4").exists()
 
 
 def test_a_preset_by_name_and_flags_over_it(vidstyle, clip_mp4: Path, tmp_path: Path) -> None:
