@@ -257,7 +257,8 @@ def _worker(pipe: multiprocessing.connection.Connection) -> None:
 class Workshop:
     """One worker process, renewed when it is lost. It is forked, so that libraries are loaded once."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit_seconds: float = LIMIT_SECONDS) -> None:
+        self._limit_seconds = limit_seconds
         self._process: multiprocessing.process.BaseProcess | None = None
 
     def read(self, path: Path, options: dict[str, object]) -> Outcome:
@@ -268,9 +269,9 @@ class Workshop:
             self._process.start()
             inner.close()
         self._pipe.send((path, options))
-        if not self._pipe.poll(LIMIT_SECONDS):
+        if not self._pipe.poll(self._limit_seconds):
             self._lose()
-            return Outcome("hang", f"more than {LIMIT_SECONDS} s", LIMIT_SECONDS)
+            return Outcome("hang", f"more than {self._limit_seconds:g} s", self._limit_seconds)
         try:
             return self._pipe.recv()
         except EOFError:
@@ -293,6 +294,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", type=int, default=2000, help="how many")
     parser.add_argument("--first", type=int, default=0, help="number of the first case")
+    parser.add_argument(
+        "--limit", type=float, default=LIMIT_SECONDS, help="seconds a case may take; more, if the machine is busy"
+    )
     parser.add_argument("--case", type=int, help="read one case here, and show everything")
     parser.add_argument("--keep", type=Path, default=Path("fuzz_findings"), help="folder for files that showed a fault")
     arguments = parser.parse_args()
@@ -307,13 +311,14 @@ def main() -> int:
             outcome = read(path, options)
             print(f"{outcome.kind}: {outcome.detail}")
             return outcome.kind not in ("ok", "refused")
-        return run(seeds, folder, range(arguments.first, arguments.first + arguments.cases), arguments.keep)
+        numbers = range(arguments.first, arguments.first + arguments.cases)
+        return run(seeds, folder, numbers, arguments.keep, arguments.limit)
 
 
-def run(seeds: list[Seed], folder: Path, numbers: range, keep: Path) -> int:
+def run(seeds: list[Seed], folder: Path, numbers: range, keep: Path, limit_seconds: float = LIMIT_SECONDS) -> int:
     counts: dict[str, Counter[str]] = {seed.name: Counter() for seed in seeds}
     slowest, highest, num_found, started = 0.0, 0, 0, time.perf_counter()
-    workshop = Workshop()
+    workshop = Workshop(limit_seconds)
     for number in numbers:
         seed, data, options = case(seeds, number)
         path = folder / f"case{Path(seed.name).suffix}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from vidstyle.pipeline.preview import PreviewFrame, preview_frame
 from vidstyle.planning import open_source, plan_still, refuse_picture
 from vidstyle.rendering import OnPlan, OnProgress, clip_facts, num_warmup, render_clip
 from vidstyle.report import RenderReport
-from vidstyle.sidecar import add_sidecar, claim_sidecar
+from vidstyle.sidecar import add_sidecar, claim_sidecar, settings_changed
 
 
 def stylize(
@@ -75,7 +75,11 @@ def stylize(
     replaces = overwrite or config.continue_
     if config.sidecar:
         claim_sidecar(output, overwrite=replaces)
+    others = settings_changed(output, config) if config.continue_ else []
     report = _stylize(source, output, config, overwrite, on_plan=on_plan, on_progress=on_progress)
+    if others:
+        note = f"The frames that were there were made with another {', '.join(others)}; --overwrite renders all anew."
+        report = replace(report, notes=(*report.notes, note))
     if config.sidecar:
         return add_sidecar(report, source, config, command=command, overwrite=replaces)
     return report

@@ -13,7 +13,7 @@ from vidstyle.control_settings import ControlSettings
 from vidstyle.encoding import EncodingSettings, override
 from vidstyle.errors import ConfigError
 from vidstyle.explain import explain
-from vidstyle.moments import Timecode, parse_frame_range, parse_moment, parse_rate
+from vidstyle.moments import Timecode, check_frames, parse_moment, parse_rate
 
 FlowName = Literal["auto", "raft", "raft-small", "raft-large", "dis", "none"]
 
@@ -37,8 +37,8 @@ class RenderConfig(ControlSettings, EncodingSettings):
         start_seconds: first moment to render, counted from the clip's first frame: seconds, or a timecode
             ``hh:mm:ss:ff`` (``;ff`` for drop-frame), which counts from the clip's own; None is the beginning.
         end_seconds: moment to stop before, written alike; None is the end.
-        frames: ``A-B``, first and last frame to render, counted from 0 in a clip, by their numbers in a sequence;
-            instead of start and end.
+        frames: ``A-B``, first and last frame to render, counted from 0 in a clip, by their numbers in a sequence,
+            which also takes steps and lists (``1-19x2``, ``1-5,9``); instead of start and end.
         handles: so many frames more on both sides of the range.
         fps: constant rate to give the clip, such as ``25`` or ``24000/1001``; None keeps every frame and its time.
             Of a sequence of pictures: how fast they are shown; None is 24.
@@ -109,7 +109,7 @@ class RenderConfig(ControlSettings, EncodingSettings):
     def _frames_are_readable(cls, value: str | None) -> str | None:
         if value is not None:
             value = value.removesuffix("x1")  # fileseq's way to say every frame
-            parse_frame_range(value)
+            check_frames(value)
         return value
 
     @field_validator("fps", mode="before")

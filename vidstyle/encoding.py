@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 _BITRATE = re.compile(r"(\d+(?:\.\d+)?)([kKmM]?)")
 _FACTORS = {"": 1, "k": 1_000, "m": 1_000_000}
+_CONTROLS = frozenset({"crf", "qp", "b"})  # options of encoders that say what crf or bitrate says
 _MAX_BITRATE = 2**31 - 1
 
 
@@ -91,8 +92,9 @@ def override(preset: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, A
 
 def _replace(values: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     exclusive = {"crf", "bitrate"}
-    result = {k: v for k, v in values.items() if not (k in exclusive and exclusive & given.keys())}
-    ours, theirs = result.get("encoder_options"), given.get("encoder_options")
+    ours, theirs = values.get("encoder_options"), given.get("encoder_options")
+    is_controlled = exclusive & given.keys() or (isinstance(theirs, Mapping) and _CONTROLS & theirs.keys())
+    result = {k: v for k, v in values.items() if not (k in exclusive and is_controlled)}
     result.update(given)
     if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
         result["encoder_options"] = {**ours, **theirs}

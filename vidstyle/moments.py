@@ -132,6 +132,20 @@ def parse_frame_range(text: str) -> tuple[int, int]:
     return first, last
 
 
+def check_frames(text: str) -> None:
+    """See that frames are written as a range, or as the list of ranges with steps that a sequence takes.
+
+    Args:
+        text: ``A-B``, ``A``, or in fileseq's syntax ``A-BxSTEP`` and several of these with commas between them.
+
+    Raises:
+        ValueError: it is none, or runs backwards.
+    """
+    for part in text.split(","):
+        match = re.fullmatch(r"([\d-]+)x0*[1-9]\d{0,8}", part)
+        parse_frame_range(match[1] if match else part)
+
+
 def parse_rate(text: str) -> Fraction:
     """Frames per second written as ``25``, ``23.976`` or, exactly, ``24000/1001``.
 

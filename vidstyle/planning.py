@@ -15,7 +15,7 @@ from vidstyle.media.outputs import claim_output
 from vidstyle.media.plan import OutputPlan, plan_output
 from vidstyle.media.probe import StreamInfo
 from vidstyle.media.reader import VideoReader, open_video
-from vidstyle.media.sequence_names import is_sequence
+from vidstyle.media.sequence_names import is_sequence, parse_pattern
 from vidstyle.media.streams import StreamPlan
 from vidstyle.report import PlannedStream, RenderPlan
 
@@ -112,6 +112,8 @@ def open_source(
             f"{output.name} cannot be continued: a render of a clip starts again; leave --continue out, or render to a "
             "sequence such as out.%04d.png."
         )
+    for sentence in _useless_settings(source, output, config):
+        on_warning(sentence)
     if is_sequence(source):
         from vidstyle.media.sequence_reader import open_sequence  # noqa: PLC0415  # needs torch, as a clip's plan does not
 
@@ -144,6 +146,30 @@ def open_source(
         alpha=config.alpha,
         on_warning=on_warning,
     )
+
+
+def _useless_settings(source: Path, output: Path | None, config: RenderConfig) -> list[str]:
+    """A sentence for what was asked for and has no meaning for this source."""
+    notes = []
+    if is_sequence(source):
+        given = {"--video-stream": config.video_stream is not None, "--deinterlace": config.deinterlace}
+        notes += [
+            f"{source.name} is a sequence of pictures, which has no use for {o}." for o, is_so in given.items() if is_so
+        ]
+        has_range = parse_pattern(source).wanted is not None
+    else:
+        has_range = False
+        spaces = (config.color_config, config.linear_space, config.display_space)
+        if output is not None and not _is_linear(output) and any(spaces):
+            notes.append(
+                f"{source.name} is a clip and {output.name} holds no linear light: --color-config, --linear-space and "
+                "--display-space have no effect."
+            )
+    if config.handles and not has_range and (config.frames, config.start_seconds, config.end_seconds) == (None,) * 3:
+        notes.append(
+            "Handles widen a range, and none is given: --handles has no effect without --frames, --start or --end."
+        )
+    return notes
 
 
 def _is_linear(output: Path) -> bool:

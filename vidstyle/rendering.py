@@ -70,7 +70,7 @@ def render_clip(
         stats = RenderStats()
         notes: list[str] = []
         expected = _num_expected(reader, runs)
-        for run in runs:
+        for number, run in enumerate(runs):
             with job.part(run) as part, job.sink(run, part) as sink:
                 _keep_stored(part, config)
                 facts = clip_facts(part.clip if isinstance(part, PartOfClip) else part, config)
@@ -78,9 +78,10 @@ def render_clip(
                 painter.output_dtype = _frame_dtype(sink)
                 if flow.estimator is not None:
                     flow.estimator.reset()
-                if run is runs[0] and on_plan is not None:
+                if number == 0 and on_plan is not None:
                     on_plan([composition.compute.reason, flow.reason, *plan.lines()])
-                on_frame = on_progress and _counting_on(on_progress, stats.num_frames, expected)
+                num_before = _num_expected(reader, runs[:number]) or 0
+                on_frame = on_progress and _counting_on(on_progress, num_before, expected)
                 _add(stats, render(part, sink, painter, on_frame, first_seconds=part.first_seconds), sink)
                 notes += [*painter.fallbacks, *_sink_notes(sink)]
         if not runs and on_plan is not None:

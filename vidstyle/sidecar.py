@@ -29,6 +29,11 @@ from vidstyle.weights.registry import ANY_STYLE, IDENTITY, find_style
 
 #: Raised when a field changes its meaning; new fields do not raise it.
 VERSION = 1
+# Which frames are rendered, where and how fast says nothing about the look of one.
+_NOT_OF_A_FRAME = frozenset(
+    {"start_seconds", "end_seconds", "frames", "handles", "on_error", "continue_", "sidecar", "allow_download"}
+    | {"device", "batch_size", "audio", "sound"}
+)
 _LIBRARIES = ("torch", "torchvision", "numpy", "opencv-python", "scenedetect")
 
 
@@ -156,6 +161,21 @@ def _hash(path: Path) -> str:
 def settings_hash(settings: Mapping[str, Any]) -> str:
     """SHA-256 of settings as JSON with sorted keys and no spaces."""
     return hashlib.sha256(json.dumps(settings, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def settings_changed(output: Path, config: RenderConfig) -> list[str]:
+    """Names of settings that change the picture and differ from those in the sidecar of an output.
+
+    Args:
+        output: as rendered before; without a readable sidecar nothing is known to differ.
+        config: settings of the render to come.
+    """
+    try:
+        before = read_sidecar(sidecar_path(output)).settings
+    except OpenError:
+        return []
+    now = config.model_dump(mode="json")
+    return [name for name in now if name in before and name not in _NOT_OF_A_FRAME and now[name] != before[name]]
 
 
 def library_versions() -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import struct
 import zlib
@@ -13,6 +14,7 @@ import av
 import media_factory as factory
 import numpy as np
 import pytest
+from av.stream import Disposition
 from PIL import Image
 
 from vidstyle.errors import ConfigError, DecodeError, OpenError, UnsupportedMediaError, VidstyleError
@@ -188,6 +190,86 @@ def test_missing_timestamps_are_repaired(tmp_path: Path) -> None:
     elementary = factory.make_clip(tmp_path / "c.h264", rate=25, num_frames=12, format_name="h264")
     frames, _ = read(elementary)
     assert times(frames) == [Fraction(index, 25) for index in range(12)]
+
+
+@pytest.mark.parametrize("preset", ["ultrafast", "fast"])  # without and with reordered frames
+def test_single_missing_timestamps_are_repaired(tmp_path: Path, preset: str) -> None:
+    whole = factory.make_clip(tmp_path / "c.ts", num_frames=12, options={"preset": preset})
+    data, header = bytearray(whole.read_bytes()), -1
+    for number in range(12):
+        header = data.index(b"\0\0\1\xe0", header + 1)  # of a PES packet of video
+        if number in (3, 4, 8):
+            data[header + 7] &= 0x3F  # says that no timestamps follow
+            data[header + 9 : header + 9 + data[header + 8]] = b"\xff" * data[header + 8]
+    (tmp_path / "holes.ts").write_bytes(data)
+    with av.open(str(tmp_path / "holes.ts")) as container:
+        assert sum(packet.pts is None for packet in container.demux(video=0) if packet.size) == 3
+
+    frames, warnings = read(tmp_path / "holes.ts")
+
+    assert times(frames) == times(read(whole)[0])
+    assert any("missing or repeated timestamps" in sentence for sentence in warnings)
+
+
+def camera_jpeg() -> bytes:
+    exif = Image.Exif()
+    exif[0x0110] = "a camera"
+    buffer = io.BytesIO()
+    Image.fromarray(factory.picture(0)).save(buffer, "JPEG", exif=exif, quality=95)
+    return buffer.getvalue()
+
+
+def add_jpegs(output: av.container.OutputContainer, transfer: int = 1) -> av.VideoStream:
+    video = output.add_stream("mjpeg", rate=24)
+    video.width, video.height, video.pix_fmt = 64, 48, "yuvj420p"
+    video.codec_context.color_trc = transfer
+    video.codec_context.color_primaries = video.codec_context.colorspace = 9 if transfer != 1 else 1
+    return video
+
+
+def mux_jpegs(output: av.container.OutputContainer, video: av.VideoStream, num_frames: int) -> None:
+    for index in range(num_frames):
+        packet = av.Packet(camera_jpeg())
+        packet.stream, packet.pts, packet.dts, packet.duration = video, index, index, 1
+        packet.time_base, packet.is_keyframe = Fraction(1, 24), True
+        output.mux(packet)
+
+
+@pytest.mark.parametrize("transfer", [1, 16, 18])  # BT.709, PQ, HLG
+def test_exif_beside_the_frames(tmp_path: Path, transfer: int) -> None:
+    """PyAV has no name for Exif, and raises where anything beside such a frame is looked for."""
+    path = tmp_path / "c.mov"
+    with av.open(str(path), "w") as output:
+        mux_jpegs(output, add_jpegs(output, transfer), 3)
+
+    frames, warnings = read(path)
+
+    assert len(frames) == 3
+    assert any("HDR" in sentence for sentence in warnings) == (transfer != 1)
+    if transfer == 1:
+        error = frames[0].data.permute(1, 2, 0).numpy().astype(int) - factory.picture(0)
+        assert np.abs(error).mean() < 4
+
+
+def test_a_cover_that_is_the_only_picture_is_painted(vidstyle, tmp_path: Path) -> None:
+    path = tmp_path / "song.mkv"
+    with av.open(str(path), "w") as output:
+        sound = output.add_stream("aac", rate=48000)
+        sound.layout = "stereo"
+        video = add_jpegs(output)
+        video.disposition = Disposition.attached_pic
+        mux_jpegs(output, video, 1)
+        silence = av.AudioFrame.from_ndarray(factory.tone(0, 24000), format="fltp", layout="stereo")
+        silence.sample_rate, silence.pts, silence.time_base = 48000, 0, Fraction(1, 48000)
+        output.mux(sound.encode(silence))
+        output.mux(sound.encode(None))
+
+    out = tmp_path / "out.mp4"
+    assert vidstyle("stylize", path, out, "--style", "identity", "--device", "cpu").exit_code == 0
+
+    with av.open(str(out)) as container:
+        assert len(list(container.decode(video=0))) == 1
+    assert factory.audio_packets(out) == factory.audio_packets(path)
 
 
 def test_gaps_in_avi_stay_gaps(tmp_path: Path) -> None:

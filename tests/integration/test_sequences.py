@@ -17,8 +17,10 @@ from PIL import Image
 from sequence_factory import OCIO, gradient, linear, make_sequence, make_wav, read_planes, write_av, write_frame
 
 import vidstyle as package
+from vidstyle.config import make_config
 from vidstyle.errors import ConfigError, DecodeError, MediaError, OpenError, UnsupportedMediaError
 from vidstyle.media.probe import probe_video
+from vidstyle.planning import plan, probe
 from vidstyle.temporal.filter import warmup_frames
 
 IDENTITY = {"style": "identity", "flow": "none", "device": "cpu", "precision": "fp32"}
@@ -303,6 +305,25 @@ def test_going_on_fills_holes_and_knows_when_it_is_done(tmp_path: Path) -> None:
     assert report.num_frames == 12
 
 
+@pytest.mark.parametrize("source_kind", ["sequence", "clip"])
+def test_whole_frames_between_holes_are_not_written_again(tmp_path: Path, source_kind: str) -> None:
+    source = make_sequence(tmp_path / "in", "s.%04d.png", range(1, 13))
+    if source_kind == "clip":
+        package.stylize(source, tmp_path / "in.mkv", codec="ffv1", **IDENTITY)
+        source = tmp_path / "in.mkv"
+    output = tmp_path / "o.%04d.png"
+    settings = IDENTITY | {"flow": "dis", "consistency": 0.9}
+    package.stylize(source, output, **settings)
+    for number in (4, 11):
+        (tmp_path / f"o.{number:04d}.png").unlink()
+    retouched = make_sequence(tmp_path / "other", "s.%04d.png", range(90, 91)).with_name("s.0090.png").read_bytes()
+    (tmp_path / "o.0006.png").write_bytes(retouched)
+    report = package.stylize(source, output, continue_=True, **settings)
+    assert report.num_frames == 2
+    assert len(list(tmp_path.glob("o.*.png"))) == 12
+    assert (tmp_path / "o.0006.png").read_bytes() == retouched
+
+
 def test_a_finished_sequence_of_a_clip_is_left_alone(tmp_path: Path) -> None:
     clip = factory.make_clip(tmp_path / "clip.mp4", num_frames=5)
     package.stylize(clip, tmp_path / "o.%d.png", **IDENTITY)
@@ -394,6 +415,7 @@ def test_what_cannot_be_is_refused_before_the_first_frame(tmp_path: Path) -> Non
         (source, "o.%04d.exr", {"encoder_options": {"compresion": "rle"}}, ConfigError, "did you mean compression"),
         (source, "o.%04d.exr", {"encoder_options": {"compression": "best"}}, ConfigError, "compression=best"),
         (source, "o.%04d.jpg", {"encoder_options": {"quality": "high"}}, ConfigError, "quality"),
+        (source, "o.%04d.jpg", {"encoder_options": {"quality": "101"}}, ConfigError, "from 1 to 100"),
         (source, "o.%04d.png", {"pixel_format": "yuv420p"}, ConfigError, "no pixel format"),
         (source, "o.%04d.png", {"frames": "1001-1009"}, OpenError, "1004-1009 are missing"),
         (source, "o.%04d.png", {"color_config": tmp_path / "none.ocio"}, ConfigError, "--color-config|no OpenColorIO"),
@@ -490,3 +512,50 @@ def test_a_clip_of_pngs_with_a_colour_profile_does_no_harm(tmp_path: Path) -> No
     for _ in range(3):  # what is freed twice shows when it is collected
         probe_video(clip)
     gc.collect()
+
+
+def test_frames_on_twos(tmp_path: Path) -> None:
+    source = make_sequence(tmp_path, "s.%04d.png", range(1, 8, 2))
+    with pytest.raises(OpenError, match=r"2-6x2 are missing; .* --frames 1-7x2"):
+        package.stylize(source, tmp_path / "a.%04d.png", **IDENTITY)
+    assert package.stylize(source, tmp_path / "b.%04d.png", frames="1-7x2", **IDENTITY).num_frames == 4
+    assert [name for name in names(tmp_path) if name.startswith("b")] == [f"b.{n:04d}.png" for n in (1, 3, 5, 7)]
+
+
+def test_settings_without_a_meaning_here_are_named(tmp_path: Path, clip_mp4: Path) -> None:
+    source = make_sequence(tmp_path, "s.%04d.png", range(1, 3))
+    config = make_config(video_stream=0, deinterlace=True, handles=2)
+    notes = "\n".join(probe(source, config).notes)
+    assert all(option in notes for option in ("--video-stream", "--deinterlace", "--handles"))
+    notes = "\n".join(plan(clip_mp4, tmp_path / "o.mp4", handles=2, color_config=tmp_path / "none.ocio").notes)
+    assert all(option in notes for option in ("--color-config", "--handles"))
+    assert not plan(clip_mp4, tmp_path / "o.mp4", handles=1, frames="1-2").notes
+
+
+def test_pictures_of_rgb_have_no_video_range(tmp_path: Path) -> None:
+    source = make_sequence(tmp_path, "s.%04d.png", range(1, 3))
+    assert probe(source).picture.color["range"] == "pc"
+
+
+@pytest.mark.parametrize("name", ["none.wav", "notes.txt"])
+def test_a_sound_that_cannot_be_read(tmp_path: Path, name: str) -> None:
+    source = make_sequence(tmp_path, "s.%04d.png", range(1, 3))
+    (tmp_path / "notes.txt").write_text("no sound")
+    with pytest.raises(OpenError, match=f"{name}.* sound"):
+        plan(source, tmp_path / "o.mp4", sound=tmp_path / name)
+
+
+def test_going_on_with_other_settings_is_noted(tmp_path: Path, vidstyle: Command) -> None:
+    source = make_sequence(tmp_path, "s.%04d.png", range(1, 4))
+    output = tmp_path / "o.%04d.png"
+    package.stylize(source, output, sidecar=True, **IDENTITY)
+    (tmp_path / "o.0002.png").unlink()
+    same = package.stylize(source, output, continue_=True, **IDENTITY)
+    assert same.num_frames == 1
+    assert not any("made with another" in note for note in same.notes)
+    other = package.stylize(source, output, continue_=True, style_weight=0.5, **IDENTITY)
+    assert any("made with another style_weight" in note for note in other.notes)
+    done = vidstyle("stylize", source, output, "--continue", "--style", "identity", "--flow", "none")
+    assert done.exit_code == 0
+    assert f"nothing left to render of {output}" in done.stdout
+    assert "fps" not in done.stdout.split("nothing left")[1]

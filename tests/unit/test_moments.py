@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidstyle.moments import Timecode, parse_frame_range, parse_moment, parse_rate, seconds_into
+from vidstyle.moments import Timecode, check_frames, parse_frame_range, parse_moment, parse_rate, seconds_into
 
 NTSC = Fraction(30000, 1001)
 
@@ -116,6 +116,14 @@ def test_frame_ranges() -> None:
     for text in ("", "-5", "5-", "9-3", "1-2-3", "a-b", "1.5-3", "1" * 20):
         with pytest.raises(ValueError, match="range"):
             parse_frame_range(text)
+
+
+def test_lists_of_frames() -> None:
+    for text in ("100-199", "7", "1-19x2", "1-5,9", "1-9x2,20-30x10"):
+        check_frames(text)
+    for text in ("", "1-19x0", "1-19x", "1,", "9-1x2", "x2", "1-3,b"):
+        with pytest.raises(ValueError, match="range"):
+            check_frames(text)
 
 
 def test_rates() -> None:

@@ -98,7 +98,7 @@ def _picture(picture: PictureDescription) -> str:
         f"{picture.bit_depth} bits",
     ]
     if picture.num_frames is not None:
-        facts.insert(2, f"{picture.num_frames} frames")
+        facts.insert(2, f"{picture.num_frames} frame{'s' * (picture.num_frames != 1)}")
     if picture.rotation_degrees or picture.flipped:
         mirrored = " mirrored and" if picture.flipped else ""
         facts.append(

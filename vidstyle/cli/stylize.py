@@ -150,17 +150,18 @@ def _run(source: Path, output: Path, config: Any, overwrite: bool, quiet: bool) 
 
     from vidstyle.api import stylize as run
 
-    def on_plan(lines: Sequence[str]) -> None:
-        if not quiet:
-            click.echo(f"{source} -> {output}")
-            for line in lines:
-                click.echo(f"  {line}")
-
     # In a log every renewal of the bar is a line of its own.
     every_seconds = 0.1 if sys.stderr.isatty() else 2.0
     with tqdm(
         unit=" frames", disable=quiet, dynamic_ncols=True, desc=source.name, leave=False, mininterval=every_seconds
     ) as bar:
+
+        def on_plan(lines: Sequence[str]) -> None:
+            if not quiet:
+                bar.clear()  # or the plan would begin behind it, on the same line
+                click.echo(f"{source} -> {output}")
+                for line in lines:
+                    click.echo(f"  {line}")
 
         def on_progress(done: int, expected: int | None) -> None:
             if bar.total is None and expected is not None:
@@ -180,7 +181,13 @@ def _run(source: Path, output: Path, config: Any, overwrite: bool, quiet: bool) 
 
 def _print_summary(report: RenderReport) -> None:
     width, height = report.size
-    click.echo(f"wrote {report.output}{f' and {report.sidecar}' if report.sidecar else ''}")
+    also = f" and {report.sidecar}" if report.sidecar else ""
+    if report.num_frames == 0:
+        click.echo(f"nothing left to render of {report.output}{f': wrote {report.sidecar}' if also else ''}")
+        for line in report.notes:
+            click.echo(f"  note: {line}")
+        return
+    click.echo(f"wrote {report.output}{also}")
     click.echo(
         f"  {report.num_frames} frame{'s' * (report.num_frames != 1)} of {width}x{height} in style '{report.style}' "
         f"in {report.wall_seconds:.1f} s ({report.frames_per_second:.1f} fps)"

@@ -63,10 +63,10 @@ def container_for(path: Path) -> Container:
     """
     container = _CONTAINERS.get(path.suffix.lower())
     if container is None:
-        known = ", ".join(_CONTAINERS)
+        known = ", ".join((*_CONTAINERS, ".gif"))
         raise UnsupportedMediaError(
             f"Cannot write {path}: {path.suffix or 'a name without a suffix'} is not a container vidstyle writes; "
-            f"use one of {known}.",
+            f"use one of {known}, or a sequence such as {path.stem or 'out'}.%04d.png.",
             path,
         )
     return container

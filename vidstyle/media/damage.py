@@ -43,6 +43,7 @@ class Concealer:
         self._places: list[tuple[Fraction, int]] = []
         self._in_place = False
         self._expected: list[int] = []
+        self._distrusted: set[int] = set()
         self._damaged_until: int | None = None
         self._num_uncounted = 0  # lost frames that have no key
         self._num_without_key = 0  # frames that came without one
@@ -65,6 +66,11 @@ class Concealer:
             self._damaged_until = max(self._expected)
         else:
             self._num_uncounted += 1
+
+    def distrust(self, key: int | None) -> None:
+        """A packet is incomplete: it helps to decode others, but its own picture is not shown."""
+        if key is not None:
+            self._distrusted.add(key)
 
     def push(self, key: int | None, frame: AVFrame) -> Iterator[Shown]:
         """A frame came out of the decoder; gives what is to be shown by now."""
@@ -122,7 +128,8 @@ class Concealer:
                 yield Shown(key, self._last_good, stands_in=True)
 
     def _came(self, key: int | None, frame: AVFrame) -> Iterator[Shown]:
-        if frame.is_corrupt and self._last_good is not None:
+        is_bad = frame.is_corrupt or key in self._distrusted
+        if is_bad and self._last_good is not None:
             yield Shown(key, self._last_good, stands_in=True)
             return
         for earlier in self._lost_before_any:

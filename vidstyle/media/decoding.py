@@ -20,6 +20,7 @@ from vidstyle.media.completeness import lacks_bytes
 from vidstyle.media.damage import Concealer, Shown
 from vidstyle.media.decoded import DecodedFrame
 from vidstyle.media.failures import reason
+from vidstyle.media.gaps import Gaps
 from vidstyle.media.hidden_alpha import alpha_decoder
 from vidstyle.media.probe import FirstLook
 from vidstyle.media.ranges import Range
@@ -66,6 +67,12 @@ class Decoding:
         self._past_end = False  # a frame at or after the end of the range was decoded
         self._breaks_off = False
         self._concealer = Concealer()
+        # Transport streams have no index that says how many frames there were.
+        is_constant = container.format.name == "mpegts" and video.guessed_rate == look.info.average_rate
+        self._gaps = Gaps(look.info.time_base, look.info.average_rate if is_constant else None)
+        self._last_shown: AVFrame | None = None
+        self._num_video_packets = 0
+        self._is_suspect = False  # the packet of the picture before was incomplete
         self._clock = FrameClock(
             look.info.time_base,
             look.info.average_rate,
@@ -126,6 +133,8 @@ class Decoding:
                         self._breaks_off = True
                         self._concealer.damage(self._key(packet))
                         continue
+                    if packet.stream is self._video and packet.size and not self._look.declares_duration:
+                        self._inspect(packet)
                     yield packet
             except av.FFmpegError as error:
                 if self._past_end:
@@ -144,6 +153,19 @@ class Decoding:
                     return
             else:
                 return
+
+    def _inspect(self, packet: AVPacket[Stream]) -> None:
+        """Look for losses in a stream without an index, where demuxers flag the packet that they met them in.
+
+        A recording may begin and end within a packet: the first and the last are not held against it.
+        """
+        if self._is_suspect and not self._skips and not self._past_end:
+            raise self._damaged("packets are lost")
+        self._is_suspect = packet.is_corrupt and self._num_video_packets > 0
+        if self._is_suspect and self._skips:
+            self._gaps.expected = True
+            self._concealer.distrust(self._key(packet))
+        self._num_video_packets += 1
 
     def _decode(self, packet: AVPacket[Stream]) -> list[AVFrame]:
         key = self._key(packet) if packet.size else None
@@ -177,10 +199,18 @@ class Decoding:
         return iter((self._stamped(frame, key),))
 
     def _shown(self, pictures: Iterable[Shown]) -> Iterator[DecodedFrame]:
-        for shown in pictures:
+        for shown in self._without_gaps(pictures):
             item = self._stamped(shown.picture, shown.key)
             self._concealer.note(shown, item.time)
             yield item
+
+    def _without_gaps(self, pictures: Iterable[Shown]) -> Iterator[Shown]:
+        for shown in pictures:
+            if shown.key is not None:
+                for key in self._gaps.before(shown.key):
+                    yield Shown(key, self._last_shown or shown.picture, stands_in=True)
+            self._last_shown = shown.picture
+            yield shown
 
     def _stamped(self, frame: AVFrame, key: int | None) -> DecodedFrame:
         if self._look.timing == "dts":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from vidstyle.media.describe import MediaDescription, describe_picture, describe_stream
 from vidstyle.media.sequence_names import describe_frames
@@ -25,7 +26,8 @@ def describe_sequence(reader: SequenceReader, notes: Sequence[str] = ()) -> Medi
         size_bytes=sum(pattern.file(number).stat().st_size for number in numbers),
         duration_seconds=reader.info.duration_seconds,
         timecode=None,
-        picture=describe_picture(reader.info),
+        # What the video range is said of is a clip made of it; the files' own values go from black to white.
+        picture=describe_picture(replace(reader.info, color=replace(reader.info.color, range="pc"))),
         streams=tuple(describe_stream(reader.container.streams[s.index], s) for s in reader.streams),
         notes=tuple(notes),
         frames=describe_frames(numbers),

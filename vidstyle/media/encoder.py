@@ -128,7 +128,7 @@ def choose_encoder(
     all_options = encoder_options(encoder.name, crf=crf, bitrate=bitrate, preset=preset, given=options)
     formats = [f.name for f in encoder.video_formats or []]
     if pixel_format is not None and formats and pixel_format not in formats:
-        raise ConfigError(f"{encoder.name} has no pixel format {pixel_format!r}{near_matches(pixel_format, formats)}.")
+        raise ConfigError(f"{encoder.name} has no pixel format {pixel_format!r}{_near_formats(pixel_format, formats)}")
     needs = needs or PixelNeeds()
     candidates = [pixel_format] if pixel_format else rank_pixel_formats(encoder.name, formats, needs, size, options)
     if pixel_format is not None and needs.alpha and not has_alpha(pixel_format):
@@ -175,10 +175,18 @@ def _find(name: str) -> av.Codec:
     try:
         codec = av.Codec(name, "w")
     except UnknownCodecError as error:
-        raise ConfigError(f"There is no video encoder {name!r}{near_matches(name, _video_encoders())}.") from error
+        raise ConfigError(f"There is no video encoder {name!r}{_near_encoders(name)}") from error
     if codec.type != "video":
         raise ConfigError(f"{name!r} encodes {codec.type}, not video; use for example libx264.")
     return codec
+
+
+def _near_formats(name: str, formats: list[str]) -> str:
+    return near_matches(name, formats, f"it has {', '.join(formats)}")
+
+
+def _near_encoders(name: str) -> str:
+    return near_matches(name, _video_encoders(), "leave --codec out, or see 'vidstyle doctor' for those at hand")
 
 
 def _video_encoders() -> list[str]:

@@ -22,6 +22,9 @@ _DEFAULT_CRF = {
     "av1_nvenc": 28,
 }
 _MAX_CRF = {"libx264": 51, "libx265": 51, "h264_nvenc": 51, "hevc_nvenc": 51}
+# x264 and x265 take these names, or their positions; x264 writes to the terminal about any other.
+_PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")
+_ONE_CONTROL = frozenset({"crf", "qp", "b"})  # of x264 and x265, which drop the others without a word
 _DEFAULT_PRESET = {"libx264": "fast", "libx265": "fast", "libsvtav1": "8"}
 _DEFAULT_OPTIONS = {
     "prores_ks": {"profile": "hq", "vendor": "apl0"},
@@ -46,12 +49,13 @@ def encoder_options(
         given: further options, which win over all others.
 
     Raises:
-        ConfigError: the encoder has no such option or control; near matches are named.
+        ConfigError: the encoder has no such option, control or preset (near matches are named), or controls of the
+            rate exclude each other.
     """
     known = option_names(codec)
     for name in given:
         if name not in known:
-            raise ConfigError(f"{codec} has no option {name!r}{near_matches(name, known)}.")
+            raise ConfigError(f"{codec} has no option {name!r}{near_matches(name, known)}")
     if crf is not None and bitrate is not None:
         raise ConfigError("A constant quality (--crf) and a bitrate (--bitrate) exclude each other; give one of them.")
     options = dict(_DEFAULT_OPTIONS.get(codec, {}))
@@ -68,6 +72,7 @@ def encoder_options(
             raise ConfigError(f"{codec} has no preset; leave it out or use libx264.")
         options["preset"] = translate_preset(preset, codec)
     options |= {name: str(value) for name, value in given.items()}
+    _check_values(codec, options)
     if codec == "libx265":
         # It writes its statistics to the terminal otherwise.
         options["x265-params"] = ":".join(filter(None, ("log-level=error", options.get("x265-params"))))
@@ -86,7 +91,7 @@ def stand_in_options(
     names = option_names(stand_in)
     for name in given:
         if name not in names and wanted_names and name not in wanted_names:
-            raise ConfigError(f"{wanted} has no option {name!r}{near_matches(name, wanted_names)}.")
+            raise ConfigError(f"{wanted} has no option {name!r}{near_matches(name, wanted_names)}")
     left_out = [name for name in given if name not in names]
     if left_out:
         note(f"{stand_in} has no option {', '.join(left_out)}: left out.")
@@ -107,10 +112,31 @@ def option_names(codec: str) -> set[str]:
     }
 
 
-def near_matches(name: str, known: Iterable[str]) -> str:
-    """``; did you mean ...?`` or nothing."""
+def near_matches(name: str, known: Iterable[str], otherwise: str = "check the name") -> str:
+    """The end of a sentence about an unknown name: ``; did you mean ...?``, or what else to do."""
     near = difflib.get_close_matches(name, set(known), n=3, cutoff=0.5)
-    return f"; did you mean {' or '.join(near)}?" if near else ""
+    return f"; did you mean {' or '.join(near)}?" if near else f"; {otherwise}."
+
+
+def _check_values(codec: str, options: Mapping[str, str]) -> None:
+    if codec not in ("libx264", "libx265"):
+        return
+    preset = options["preset"]
+    if preset not in _PRESETS and preset not in map(str, range(len(_PRESETS))):
+        raise ConfigError(f"{codec} has no preset {preset!r}{near_matches(preset, _PRESETS, f'it has {_in_words()}')}")
+    controls = sorted(_ONE_CONTROL & options.keys())
+    if len(controls) > 1:
+        raise ConfigError(f"{codec} takes one of {' and '.join(controls)}, they exclude each other; give one of them.")
+    try:
+        crf = float(options.get("crf", 0))
+    except ValueError:
+        return  # it says so itself
+    if not 0 <= crf <= _MAX_CRF[codec]:
+        raise ConfigError(f"{codec} takes a crf from 0 to {_MAX_CRF[codec]}, not {options['crf']}.")
+
+
+def _in_words() -> str:
+    return ", ".join(_PRESETS)
 
 
 def _bitrate_options(codec: str, bitrate: int) -> dict[str, str]:

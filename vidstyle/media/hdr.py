@@ -6,9 +6,10 @@ import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 from av import VideoFrame as AVFrame
+
+from vidstyle.media.side_data import side_data
 
 _PAIRS = struct.Struct("<20i2i")  # FFmpeg's AVMasteringDisplayMetadata: ten fractions, two flags
 
@@ -65,12 +66,12 @@ class HdrMetadata:
 
 def hdr_metadata(frame: AVFrame) -> HdrMetadata | None:
     """What a decoded frame says about its light; None where it says nothing."""
-    display: Any = frame.side_data.get("MASTERING_DISPLAY_METADATA")
-    level: Any = frame.side_data.get("CONTENT_LIGHT_LEVEL")
+    display = side_data(frame, "MASTERING_DISPLAY_METADATA")
+    level = side_data(frame, "CONTENT_LIGHT_LEVEL")
     if display is None and level is None:
         return None
-    max_content, max_average = struct.unpack("<2I", bytes(level)[:8]) if level is not None else (0, 0)
-    return HdrMetadata(_mastering(bytes(display)) if display is not None else None, max_content, max_average)
+    max_content, max_average = struct.unpack("<2I", level[:8]) if level is not None else (0, 0)
+    return HdrMetadata(_mastering(display) if display is not None else None, max_content, max_average)
 
 
 def _mastering(data: bytes) -> MasteringDisplay | None:

@@ -102,7 +102,7 @@ class _SequenceMatte:
         self._numbers = self._pattern.numbers_on_disk()
         if not self._numbers:
             raise no_such_sequence(self._pattern)
-        if lacking := missing_frames(self._numbers):
+        if lacking := missing_frames(self._numbers, path):
             raise ConfigError(f"The mask {path} lacks frame {lacking[0]}; make a mask for every frame of the clip.")
 
     def picture(self, index: int) -> Tensor:

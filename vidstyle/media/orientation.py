@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from av import VideoFrame as AVFrame
 
+from vidstyle.media.side_data import side_data
+
 _TOLERANCE = 0.02
 
 
@@ -54,8 +56,5 @@ def parse_display_matrix(matrix: bytes) -> Orientation | None:
 
 def orientation_of(frame: AVFrame) -> Orientation | None:
     """Orientation a decoded frame asks for; None where its matrix is no quarter turn or mirror image."""
-    try:
-        matrix: Any = frame.side_data.get("DISPLAYMATRIX")
-    except ValueError:  # a kind of side data (EXIF) that PyAV has no name for hides all the others
-        return Orientation()
-    return Orientation() if matrix is None else parse_display_matrix(bytes(matrix))
+    matrix = side_data(frame, "DISPLAYMATRIX")
+    return Orientation() if matrix is None else parse_display_matrix(matrix)

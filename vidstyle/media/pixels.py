@@ -36,6 +36,9 @@ _LIMITED_WHITE = 255 << 8
 _FULL_WHITE = 65535
 # FFmpeg keeps planar RGB in this order.
 _GBR = (1, 2, 0)
+# Where red, green, blue and opacity are in packed formats of 16 bits; place 3 does not exist where there is no opacity.
+_PACKED_ORDERS = {"rgb48": (0, 1, 2, 3), "rgba64": (0, 1, 2, 3), "bgr48": (2, 1, 0, 3), "bgra64": (2, 1, 0, 3)}
+_STRIP_ROWS = 256
 
 
 class RgbDecoder:
@@ -75,6 +78,9 @@ class RgbDecoder:
             frame = self._siting(frame) if chroma_step(frame.format.name) != (1, 1) else frame
         width, height = self._size
         stored = frame.format.name
+        order = _PACKED_ORDERS.get(stored[:-2]) if self._deep and self._curve is None else None
+        if order is not None and (frame.width, frame.height) == self._size:
+            return _unpacked(frame, order[: self._num_channels])
         # Planar RGB needs no swscale, which would not round it.
         direct = _is_planar_rgb(stored) and (self._deep or bit_depth(stored) == 8)
         planar_format = stored if direct else _planar_rgb(self._deep, self._num_channels == 4)
@@ -91,12 +97,14 @@ class RgbDecoder:
         for channel, plane in zip((*_GBR, 3), plane_views(planar)[: self._num_channels], strict=False):
             if channel == 3 and not has_alpha(stored):
                 rgb[channel] = np.iinfo(rgb.dtype).max
-            elif channel == 3:
-                rgb[channel] = _scaled(plane, _FULL_WHITE / opaque) if self._deep else plane
-            elif self._curve is not None:
-                rgb[channel] = np.take(decoding_table(self._curve, white), plane)
-            else:
-                rgb[channel] = _scaled(plane, _FULL_WHITE / white) if self._deep else plane
+                continue
+            scale = _FULL_WHITE / (opaque if channel == 3 else white) if self._deep else 1.0
+            # By strips: what is in between is several times the size of a picture that may be huge.
+            for strip in (slice(top, top + _STRIP_ROWS) for top in range(0, height, _STRIP_ROWS)):
+                if channel < 3 and self._curve is not None:
+                    rgb[channel, strip] = np.take(decoding_table(self._curve, white), plane[strip])
+                else:
+                    rgb[channel, strip] = plane[strip] if scale == 1 else _scaled(plane[strip], scale)
         return rgb
 
 
@@ -244,6 +252,19 @@ def _scaled(plane: _Array, scale: float, offset: float = 0.0, top: int = _FULL_W
     values = np.multiply(plane, np.float32(scale), dtype=np.float32)
     values += np.float32(offset + 0.5)
     return np.clip(values, 0, top, out=values).astype(np.uint16)
+
+
+def _unpacked(frame: AVFrame, order: tuple[int, ...]) -> _Array:
+    """The channels, red first, of a 16-bit picture that keeps those of a pixel together; without a copy between."""
+    dtype = np.dtype(np.uint16).newbyteorder(">" if frame.format.name.endswith("be") else "<")
+    plane, num_stored = frame.planes[0], len(frame.format.components)
+    rows = np.frombuffer(plane, dtype).reshape(-1, plane.line_size // 2)  # type: ignore[call-overload]
+    pixels = rows[: frame.height, : frame.width * num_stored].reshape(frame.height, frame.width, num_stored)
+    channels = np.full((len(order), frame.height, frame.width), _FULL_WHITE, np.uint16)
+    for channel, place in enumerate(order):
+        if place < num_stored:
+            channels[channel] = pixels[..., place]
+    return channels
 
 
 def _whites(pixel_format: str, color: ColorInfo) -> tuple[int, int]:

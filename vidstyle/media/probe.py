@@ -120,7 +120,10 @@ def open_container(path: Path) -> InputContainer:
         raise OpenError(f"{path} may not be read; check its permissions.", path) from error
     except av.FFmpegError as error:
         if _starts_like_video(path):
-            msg = f"{path} is truncated or was never finished: its index is missing; copy it again."
+            msg = (
+                f"{path} is truncated or was never finished: its index is missing, without which no frame is found, "
+                "not even with --on-error skip; copy it again."
+            )
         else:
             msg = f"{path} is not a video that can be read ({reason(error)}); name a video file."
         raise OpenError(msg, path) from error

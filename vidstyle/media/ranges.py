@@ -99,6 +99,10 @@ def _check_start(path: Path, look: FirstLook, start: Fraction | None) -> None:
 
 
 def _numbered(path: Path, look: FirstLook, text: str) -> Range:
+    if "x" in text or "," in text:
+        raise ConfigError(
+            f"The frames {text} leave some out, which is for sequences; of {path} take one range, as 0-99."
+        )
     try:
         first, last = parse_frame_range(text)
     except ValueError as error:

@@ -104,7 +104,8 @@ def _widened(
     after = [n for n in range(chosen[-1] + step, chosen[-1] + num * step + 1, step) if n <= there[-1]]
     for side, found in (("before", before), ("after", after)):
         if len(found) < num:
-            warn(f"{pattern.path} has {len(found)} frames {side} the range; the handle there is that long, not {num}.")
+            frames = f"{len(found)} frame{'s' * (len(found) != 1)}"
+            warn(f"{pattern.path} has {frames} {side} the range; the handle there is that long, not {num}.")
     return (*before, *chosen, *after)
 
 
@@ -113,13 +114,15 @@ def _step(numbers: Sequence[int]) -> int:
 
 
 def _check_gaps(pattern: FramePattern, chosen: Sequence[int], there: Sequence[int], *, explicit: bool) -> None:
-    lacking: Sequence[int] = sorted(set(chosen) - set(there)) if explicit else missing_frames(chosen)
+    lacking: Sequence[int] = sorted(set(chosen) - set(there)) if explicit else missing_frames(chosen, pattern.path)
     if not lacking:
         return
     few = "is" if len(lacking) == 1 else "are"
+    steps = describe_frames(chosen)
+    is_even = not explicit and "x" in steps and "," not in steps  # such as an animation on twos
     raise OpenError(
         f"Of the frames {chosen[0]}-{chosen[-1]} of {pattern.path}, {describe_frames(lacking)} {few} missing; "
-        "render them first, or choose other frames with --frames.",
+        f"render them first, or choose {f'those there with --frames {steps}' if is_even else 'others with --frames'}.",
         pattern.path,
     )
 

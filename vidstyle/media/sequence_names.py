@@ -149,10 +149,20 @@ def describe_frames(numbers: Iterable[int]) -> str:
     return str(FrameSet.framesToFrameRange(sorted(numbers)))
 
 
-def missing_frames(numbers: Sequence[int]) -> tuple[int, ...]:
-    """What lacks between the first and the last of some frame numbers."""
+def missing_frames(numbers: Sequence[int], path: Path) -> tuple[int, ...]:
+    """What lacks between the first and the last of some frame numbers of a sequence, in order.
+
+    Raises:
+        OpenError: they lie too far apart to be one sequence.
+    """
     if len(numbers) < 2:
         return ()
+    if numbers[-1] - numbers[0] >= _MAX_FRAMES:
+        raise OpenError(
+            f"The frames of {path} go from {numbers[0]} to {numbers[-1]}, too far apart for a sequence; move the stray "
+            "file away, or choose frames with --frames.",
+            path,
+        )
     gaps = FrameSet.from_iterable(numbers, sort=True).invertedFrameRange()
     return tuple(int(number) for number in FrameSet(gaps)) if gaps else ()
 

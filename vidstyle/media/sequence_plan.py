@@ -71,6 +71,7 @@ class SequencePlan:
             first_index=run.first,
             num_warmup_frames=num_warmup_frames,
             display=self.display,
+            kept=run.kept,
             overwrite=overwrite,
             may_be_empty=run.first > 0 and run.last is None,
         )

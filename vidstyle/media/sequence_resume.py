@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from vidstyle.frames import Packet, VideoFrame, VideoInfo
@@ -20,10 +20,12 @@ class FrameRun:
     Attributes:
         first: index of the first.
         last: index of the last, exclusive; None is the end.
+        kept: indices of those among them that are there already: painted on the way, but not written.
     """
 
     first: int = 0
     last: int | None = None
+    kept: frozenset[int] = frozenset()
 
 
 def unfinished_runs(finished: Collection[int], num_frames: int | None, num_warmup_frames: int) -> list[FrameRun]:
@@ -45,7 +47,11 @@ def unfinished_runs(finished: Collection[int], num_frames: int | None, num_warmu
             runs.append(FrameRun(index, index + 1))
     if num_frames is None:
         runs[-1] = FrameRun(runs[-1].first)
-    return runs
+    return [replace(run, kept=_within(finished, run)) for run in runs]
+
+
+def _within(indices: Collection[int], run: FrameRun) -> frozenset[int]:
+    return frozenset(i for i in indices if run.first <= i and (run.last is None or i < run.last))
 
 
 class PartOfClip:

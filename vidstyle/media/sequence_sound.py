@@ -15,7 +15,7 @@ from av.container import InputContainer
 from av.stream import Stream
 from av.video.stream import VideoStream
 
-from vidstyle.errors import DecodeError, UnsupportedMediaError
+from vidstyle.errors import DecodeError, OpenError, UnsupportedMediaError
 from vidstyle.frames import Packet
 from vidstyle.media.failures import reason
 from vidstyle.media.picture_files import PictureFormat, encode_picture
@@ -62,7 +62,7 @@ class SequenceSound:
         if path is None:
             return
         try:
-            self.container = open_container(path)
+            self.container = _open_sound(path)
             found = describe_streams(self.container, self.video_stream)
         except BaseException:
             self.close()
@@ -101,6 +101,14 @@ class SequenceSound:
         """Release the file."""
         self.container.close()
         self._blank.close()
+
+
+def _open_sound(path: Path) -> InputContainer:
+    try:
+        return open_container(path)
+    except OpenError as error:
+        what = f"{path} cannot be read as sound" if path.exists() else f"There is no file {path}"
+        raise OpenError(f"{what}; name a WAV or another file with sound by --sound, or leave it out.", path) from error
 
 
 def _time(packet: AVPacket[Stream]) -> Fraction:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,11 +115,11 @@ def choose_format(
     known = _JPEG_OPTIONS if codec == "mjpeg" else option_names(codec)
     for name, value in (options or {}).items():
         if name not in known:
-            raise ConfigError(f"{codec} has no option {name!r}{near_matches(name, known)}.")
+            raise ConfigError(f"{codec} has no option {name!r}{near_matches(name, known)}")
         all_options[name] = str(value)
     if codec == "exr":
         all_options.setdefault("format", "float" if "f32" in info.pixel_format else "half")
-    if codec == "mjpeg" and not str(all_options.get("quality", "95")).isdecimal():
+    if codec == "mjpeg" and not _is_quality(str(all_options.get("quality", "95"))):
         raise ConfigError(f"The quality of a JPEG is a number from 1 to 100, not {all_options['quality']}.")
     depths = _PIXEL_FORMATS[codec]
     # A DPX has 10 bits by custom; one that was made with 8 keeps them.
@@ -128,14 +129,18 @@ def choose_format(
     if pixel_format is not None:
         allowed = [name for pair in depths.values() for name in pair]
         if pixel_format not in allowed:
-            near = near_matches(pixel_format, allowed) or f"; it has {', '.join(dict.fromkeys(allowed))}"
-            raise ConfigError(f"{pattern.suffix} sequences have no pixel format {pixel_format!r}{near}.")
+            near = near_matches(pixel_format, allowed, f"they have {', '.join(dict.fromkeys(allowed))}")
+            raise ConfigError(f"{pattern.suffix} sequences have no pixel format {pixel_format!r}{near}")
         chosen = pixel_format
     sideways = info.rotation_degrees % 180 == 90
     ratio = 1 / info.sample_aspect_ratio if sideways else info.sample_aspect_ratio
     form = PictureFormat(codec, chosen, all_options, ratio)
     _try(form)
     return form
+
+
+def _is_quality(text: str) -> bool:
+    return re.fullmatch("[1-9][0-9]?|100", text) is not None
 
 
 def _try(form: PictureFormat) -> None:
@@ -158,6 +163,7 @@ class SequenceWriter:
         size: (width, height) in pixels of the frames to come.
         first_index: index of the first frame to come.
         num_warmup_frames: frames to take and not to write, before that one.
+        kept: indices of frames to take and not to write, because their files are there and stay.
         display: what takes display-referred pixels back to linear light, where the format stores that.
         overwrite: replace existing files.
         may_be_empty: no frame at all is no error: the others are there already.
@@ -178,6 +184,7 @@ class SequenceWriter:
         size: tuple[int, int],
         first_index: int = 0,
         num_warmup_frames: int = 0,
+        kept: Collection[int] = (),
         display: DisplayTransform | None = None,
         overwrite: bool = False,
         may_be_empty: bool = False,
@@ -189,7 +196,8 @@ class SequenceWriter:
         self._numbering = numbering
         self._form = form
         self._shape = (size[1], size[0])
-        self._first_index = first_index
+        self._next_index = first_index
+        self._kept = kept
         self._num_to_skip = num_warmup_frames
         self._display = display
         self._overwrite = overwrite
@@ -222,10 +230,14 @@ class SequenceWriter:
             return
         if tuple(item.data.shape) != (3, *self._shape) or str(item.data.dtype) not in ("torch.uint8", "torch.uint16"):
             raise ValueError(f"expected uint8 or uint16 {(3, *self._shape)}, got {item.data.dtype} {item.data.shape}")
-        path = self._pattern.file(self._numbering.number(self._first_index + self.num_frames))
+        index = self._next_index
+        self._next_index += 1
         limits = None
         if self._display is not None and self._display.keeps_highlights:
             limits = self._display.highlights.take(item.pts * item.time_base)
+        if index in self._kept:
+            return
+        path = self._pattern.file(self._numbering.number(index))
         self._pending.append(self._pool.submit(self._write_file, item, path, limits))
         self.num_frames += 1
         while len(self._pending) > _NUM_WORKERS:
@@ -326,7 +338,9 @@ def finished_frames(pattern: FramePattern, numbering: Numbering, size: tuple[int
     else:
         known = set(numbers)
         indices = {index: number for index, number in enumerate(numbering.numbers) if number in known}
-    return {index for index, number in indices.items() if _is_whole(pattern.file(number), size)}
+    with ThreadPoolExecutor(_NUM_WORKERS, thread_name_prefix="vidstyle-check") as pool:
+        are_whole = pool.map(lambda number: _is_whole(pattern.file(number), size), indices.values())
+        return {index for index, is_whole in zip(indices, are_whole, strict=True) if is_whole}
 
 
 def _is_whole(path: Path, size: tuple[int, int]) -> bool:

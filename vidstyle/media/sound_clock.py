@@ -56,7 +56,10 @@ class SoundClock:
         length = Fraction(frame.samples, frame.sample_rate)
         time = _time(frame)
         if time is not None:
-            time += self._shift - (length if self._stamps_ends else 0)
+            time -= length if self._stamps_ends else 0
+            if abs(time - self._end) <= _GAP_SECONDS:
+                self._shift = Fraction(0)  # a single stamp was wrong
+            time += self._shift
         if self.start is None:
             self.start = self._end = time or Fraction(0)
         missing = Fraction(0) if time is None else time - self._end

@@ -1,4 +1,4 @@
-"""The temporal filter: warp the previous result, blend it in where motion is trusted, keep the texture's energy."""
+"""The temporal filter: warp the previous result, blend it in where motion is trusted, keep colour and texture."""
 
 from __future__ import annotations
 
@@ -14,9 +14,13 @@ from vidstyle.imaging.pyramid import enlarge, laplacian_bands
 from vidstyle.imaging.warp import backward_warp, resize_flow
 from vidstyle.protocols import Motion
 from vidstyle.temporal.consistency import beta_from_consistency, consistent_blend
+from vidstyle.temporal.refinement import refine_flow
 
 #: Limits of the gain that restores a band's energy.
 GAIN_RANGE = (0.7, 1.5)
+#: Most that colour may lag behind the stylization, as RMS over the frame: 30.5 dB.
+MAX_DRIFT = 0.03
+_DRIFT_CELL_PX = 8
 _ENERGY_FLOOR = 1e-6
 
 
@@ -29,21 +33,22 @@ class FilterState:
 
 
 class ConsistencyFilter:
-    """Recursive warp-and-blend, with energy matching on the way out.
+    """Recursive warp-and-blend along refined flow, with limited drift, and energy matching on the way out.
 
     x_t = s_t + β M (W r_{t−1} − s_t) is the closed-form minimiser of the temporal consistency loss
-    (``vidstyle.temporal.consistency``). o_t = match(x_t, s_t) is what is shown: a gain on the two finest Laplacian
-    bands restores the local energy of the per-frame stylization, which repeated resampling and the averaging of
-    uncorrelated strokes take away. What is remembered is half way between: r_t = (x_t + o_t) / 2. Remembering o_t alone
-    makes up for the fading of the past, so that a wrong stroke stays for hundreds of frames; x_t alone loses more
-    texture than a bounded gain brings back.
+    (``vidstyle.temporal.consistency``), W being the warp along flow that ``refine_flow`` sharpened; where colour lags
+    behind, ``limit_drift`` pulls the low frequencies of x_t towards s_t. o_t = match(x_t, s_t) is what is shown: a gain
+    on the two finest Laplacian bands restores the local energy of the per-frame stylization, which repeated resampling
+    and the averaging of uncorrelated strokes take away. What is remembered is half way between: r_t = (x_t + o_t) / 2.
+    Remembering o_t alone makes up for the fading of the past, so that a wrong stroke stays for hundreds of frames; x_t
+    alone loses more texture than a bounded gain brings back.
 
     Args:
         consistency: 0 (each frame on its own) to 1 (steadiest).
         photometric_weight: how fast trust falls where the warped source frame does not look like this one.
     """
 
-    def __init__(self, consistency: float, photometric_weight: float = 30.0) -> None:
+    def __init__(self, consistency: float, photometric_weight: float = 60.0) -> None:
         self.beta = beta_from_consistency(consistency)
         self._photometric_weight = photometric_weight
 
@@ -67,20 +72,56 @@ class ConsistencyFilter:
         if motion is None or state is None:
             return stylized, FilterState(stylized.clone(), content.clone())
         size = (stylized.shape[-2], stylized.shape[-1])
-        flow = resize_flow(motion.flow_backward, size)
+        flow = refine_flow(content, state.content, resize_flow(motion.flow_backward, size))
         warped = backward_warp(state.remembered, flow).clamp_(0.0, 1.0)
-        occluded = occlusion_mask(motion.flow_backward, motion.flow_forward, size)
-        validity = enlarge(soft_validity(occluded), size)
-        validity = validity * self._photometric_trust(content, backward_warp(state.content, flow, "bilinear"))
-        blended = consistent_blend(stylized, warped, validity, self.beta)
+        validity = self.validity(content, state.content, motion, flow)
+        blended = limit_drift(consistent_blend(stylized, warped, validity, self.beta), stylized)
         output = match_band_energy(blended, stylized).clamp_(0.0, 1.0)
         return output, FilterState(torch.lerp(blended, output, 0.5), content.clone())
+
+    def validity(self, content: Tensor, previous: Tensor, motion: Motion, flow: Tensor) -> Tensor:
+        """How far the moved past is trusted; the same at every consistency.
+
+        Args:
+            content: (1, 3, H, W) source frame.
+            previous: (1, 3, H, W) the source frame before it.
+            motion: between them.
+            flow: (1, 2, H, W) ``motion.flow_backward`` at full size, refined.
+
+        Returns:
+            (1, 1, H, W) in [0, 1].
+        """
+        size = (content.shape[-2], content.shape[-1])
+        occluded = occlusion_mask(motion.flow_backward, motion.flow_forward, size)
+        return enlarge(soft_validity(occluded), size) * self._photometric_trust(
+            content, backward_warp(previous, flow, "bilinear")
+        )
 
     def _photometric_trust(self, content: Tensor, warped: Tensor) -> Tensor:
         """exp(−α max(|I_t − W I_{t−1}|² − noise, 0)) as (1, 1, H, W), with the frame's own median as its noise."""
         difference = (content - warped).square().mean(1, keepdim=True)
         noise = 4.0 * difference[..., ::8, ::8].median()
         return torch.exp(-self._photometric_weight * (difference - noise).clamp_(min=0.0))
+
+
+def limit_drift(image: Tensor, reference: Tensor, max_rms: float = MAX_DRIFT) -> Tensor:
+    """Keep the low frequencies of ``image`` near those of ``reference``, over the frame as a whole.
+
+    With L the difference of their averages over 8x8 cells and ρ its RMS over cells and channels, the result is
+    image − max(1 − max_rms / ρ, 0) L, L interpolated: what is off by less is left alone. One factor for the whole
+    frame, because a limit for every pixel cuts into brush strokes long before the frame has drifted, and they flicker.
+
+    Args:
+        image: (1, C, H, W).
+        reference: (1, C, H, W).
+        max_rms: of the difference of averages that stays.
+
+    Returns:
+        (1, C, H, W).
+    """
+    cells = F.avg_pool2d(image - reference, _DRIFT_CELL_PX, ceil_mode=True, count_include_pad=False)
+    share = (1.0 - max_rms / cells.square().mean().sqrt().clamp(min=1e-6)).clamp(min=0.0)
+    return image - enlarge(share * cells, (image.shape[-2], image.shape[-1]))
 
 
 def match_band_energy(image: Tensor, reference: Tensor, gain_range: tuple[float, float] = GAIN_RANGE) -> Tensor:

@@ -35,11 +35,15 @@ class CutDetector:
         self._index = 0
 
     def push(self, frame: Tensor) -> bool:
-        """Take the next (3, H, W) uint8 frame; True where it starts a new shot."""
-        picture = frame.permute(1, 2, 0).numpy()
-        height, width = picture.shape[:2]
+        """Take the next (3, H, W) uint8 or uint16 frame; True where it starts a new shot."""
+        planes = frame.numpy()
+        height, width = planes.shape[1:]
         size = (min(width, _WIDTH_PX), max(round(height * min(1.0, _WIDTH_PX / width)), 1))
-        small = np.ascontiguousarray(self._cv2.resize(picture, size, interpolation=self._cv2.INTER_AREA)[..., ::-1])
+        # Plane by plane, because a planar picture would have to be interleaved at its full size.
+        reduced = [self._cv2.resize(plane, size, interpolation=self._cv2.INTER_AREA) for plane in planes[::-1]]
+        small = np.stack(reduced, axis=-1)
+        if small.dtype == np.uint16:
+            small = (small >> 8).astype(np.uint8)
         cuts = self._detector.process_frame(self._timecode(self._index, self._rate), small)
         self._index += 1
         return bool(cuts)

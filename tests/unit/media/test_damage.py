@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -16,6 +15,7 @@ from vidstyle.errors import DecodeError
 from vidstyle.frames import VideoFrame
 from vidstyle.media import open_video
 from vidstyle.media.damage import Concealer, Shown
+from vidstyle.media.gaps import Gaps
 
 CLIPS = {
     "h264.mp4": {"options": {"preset": "fast"}, "keyframe_interval": 10},
@@ -137,9 +137,31 @@ def test_a_transport_stream_with_lost_packets_goes_on(tmp_path: Path) -> None:
     data = whole.read_bytes()
     path = tmp_path / "holes.ts"
     path.write_bytes(data[: 188 * 60] + data[188 * 75 : 188 * 160] + data[188 * 161 :])
-    frames, _ = read(path, on_error="skip")
-    assert len(frames) >= 40
-    assert all(a < b for a, b in pairwise(times(frames)))
+    frames, notes = read(path, on_error="skip")
+    assert times(frames) == times(read(whole)[0])
+    assert any("damaged at" in note and "lost" in note for note in notes)
+    with pytest.raises(DecodeError, match=r"damaged after [\d.]+ s .*--on-error skip"):
+        read(path)
+
+
+def test_a_recording_may_begin_and_end_within_a_packet(tmp_path: Path) -> None:
+    whole = factory.make_clip(tmp_path / "c.ts", num_frames=24, size=(320, 240), **CLIPS["mpeg2.ts"])
+    data = whole.read_bytes()
+    (tmp_path / "cut.ts").write_bytes(data[: len(data) // 188 * 2 // 3 * 188])
+    frames, _ = read(tmp_path / "cut.ts")
+    assert 8 < len(frames) < 24
+
+
+def test_gaps_count_behind_damage_at_a_constant_rate_only() -> None:
+    gaps = Gaps(Fraction(1, 90000), Fraction(25))
+    assert [gaps.before(pts) for pts in (0, 3600, 7200)] == [[], [], []]
+    gaps.expected = True
+    assert gaps.before(18000) == [10800, 14400]
+    assert gaps.before(18000 + 90000 * 60) == []  # a jump of the clock
+    varying = Gaps(Fraction(1, 90000), Fraction(25))
+    assert [varying.before(pts) for pts in (0, 3600, 10800)] == [[], [], []]
+    varying.expected = True
+    assert varying.before(18000) == []
 
 
 class Picture:

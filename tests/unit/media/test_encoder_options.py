@@ -48,6 +48,24 @@ class TestRateControl:
         told = options("libx264", given={name: "30"})
         assert {"b", "crf", "qp"} & told.keys() == {name}
 
+    @pytest.mark.parametrize("codec", ["libx264", "libx265"])
+    def test_controls_by_name_exclude_each_other_too(self, codec: str) -> None:
+        for changes in ({"bitrate": 1_000_000, "given": {"crf": "30"}}, {"crf": 20, "given": {"b": "3M"}}):
+            with pytest.raises(ConfigError, match=r"b and crf.* exclude each other"):
+                options(codec, **changes)
+        with pytest.raises(ConfigError, match="crf from 0 to 51, not 99"):
+            options(codec, given={"crf": "99"})
+        assert options("libvpx-vp9", crf=30, given={"b": "2M"})["b"] == "2M"  # its constrained quality
+
+    @pytest.mark.parametrize("changes", [{"preset": "slw"}, {"given": {"preset": "slw"}}])
+    def test_an_unknown_preset_is_named_before_the_encoder_sees_it(
+        self, changes: dict[str, Any], capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        with pytest.raises(ConfigError, match=r"libx264 has no preset 'slw'; did you mean .*slow"):
+            choose("libx264", preset=changes.get("preset"), options=changes.get("given", {}))
+        assert not capfd.readouterr().err
+        assert options("libx264", preset="5")["preset"] == "5"
+
     def test_both_are_refused(self) -> None:
         with pytest.raises(ConfigError, match="exclude each other"):
             options("libx264", crf=20, bitrate=1_000_000)

@@ -105,7 +105,7 @@ def test_numbers_outgrow_their_padding(tmp_path: Path) -> None:
 @given(st.sets(st.integers(0, 300), min_size=1))
 def test_gaps_are_what_lacks(numbers: set[int]) -> None:
     lacking = set(range(min(numbers), max(numbers) + 1)) - numbers
-    assert set(missing_frames(sorted(numbers))) == lacking
+    assert set(missing_frames(sorted(numbers), Path("shot.%04d.png"))) == lacking
 
 
 def test_ranges_are_written_short() -> None:
@@ -119,6 +119,13 @@ def test_gaps_are_named(tmp_path: Path) -> None:
     with pytest.raises(OpenError, match=r"1003 is missing"):
         choose_frames(pattern, frames="1002-1004")
     assert choose_frames(pattern, frames="1001-1002").numbers == (1001, 1002)
+
+
+def test_a_stray_file_far_away_is_told_of(tmp_path: Path) -> None:
+    pattern = parse_pattern(make_sequence(tmp_path, numbers=(1, 99_999_999_999)))
+    with pytest.raises(OpenError, match="go from 1 to 99999999999"):
+        choose_frames(pattern)
+    assert choose_frames(pattern, frames="1-1").numbers == (1,)
 
 
 def test_frames_at_the_ends_are_missed_where_they_are_named(tmp_path: Path) -> None:

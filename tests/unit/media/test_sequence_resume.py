@@ -19,6 +19,7 @@ def test_the_runs_hold_what_is_missing(finished: set[int], num_frames: int, num_
     missing = set(range(num_frames)) - finished
     assert missing <= rendered <= set(range(num_frames))
     assert all(run.first in missing for run in runs)
+    assert rendered - {index for run in runs for index in run.kept} == missing
     # Every run costs its warm-up; runs nearer than that are rendered as one.
     assert all(two.first - (one.last or 0) >= max(num_warmup, 1) for one, two in pairwise(runs))
 

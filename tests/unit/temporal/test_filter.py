@@ -11,7 +11,7 @@ from vidstyle.imaging.pyramid import laplacian_bands
 from vidstyle.imaging.warp import backward_warp
 from vidstyle.protocols import Motion, TemporalFilter
 from vidstyle.temporal.consistency import beta_from_consistency, consistent_blend
-from vidstyle.temporal.filter import ConsistencyFilter, match_band_energy, warmup_frames
+from vidstyle.temporal.filter import MAX_DRIFT, ConsistencyFilter, limit_drift, match_band_energy, warmup_frames
 
 SIZE = (48, 64)
 
@@ -112,6 +112,52 @@ def test_texture_neither_fades_nor_grows_over_a_long_shot(shift: tuple[float, fl
     assert kurtosis(laplacian_bands(outputs[-1][inner], 1)[0]) < 1.3 * kurtosis(
         laplacian_bands(frames[-1][inner], 1)[0]
     )
+
+
+def test_more_consistency_is_steadier_even_where_flow_is_a_little_wrong() -> None:
+    first, painted = texture(7, (64, 96)), texture(8, (64, 96))
+    content_blurred = torch.nn.functional.avg_pool2d(first, 3, 1, 1, count_include_pad=False)
+    true = motion(0.7, 0.4, (64, 96))
+    wrong = Motion(flow_backward=true.flow_backward + 0.3, flow_forward=true.flow_forward - 0.3)
+    moved = [motion(index * 0.7, index * 0.4, (64, 96)).flow_backward for index in range(30)]
+    contents = [backward_warp(content_blurred, flow) for flow in moved]
+    frames = [
+        (backward_warp(painted, flow) + 0.4 * (texture(index, (64, 96)) - 0.5)) for index, flow in enumerate(moved)
+    ]
+    across_five = motion(5 * 0.7, 5 * 0.4, (64, 96)).flow_backward
+    errors = []
+    for consistency in (0.0, 0.25, 0.5, 0.75, 0.9, 1.0):
+        steady, state, outputs = ConsistencyFilter(consistency), None, []
+        for index, (content, frame) in enumerate(zip(contents, frames, strict=True)):
+            output, state = steady.step(content, frame.clamp(0, 1), wrong if index else None, state)
+            outputs.append(output)
+        pairs = zip(outputs[15:], outputs[10:], strict=False)
+        inner = (..., slice(16, -8), slice(24, -8))
+        errors.append(sum(float((b - backward_warp(a, across_five))[inner].square().mean()) for b, a in pairs))
+    assert errors == sorted(errors, reverse=True)
+    assert errors[-1] < 0.5 * errors[0]
+
+
+@pytest.mark.parametrize("consistency", [0.5, 1.0])
+def test_colour_does_not_lag_behind_however_long_the_shot(consistency: float) -> None:
+    steady, state = ConsistencyFilter(consistency), None
+    content, strokes = torch.full((1, 3, *SIZE), 0.5), 0.3 * (texture(1) - 0.5)
+    worst = 0.0
+    for index in range(300):
+        light = 0.5 + 0.3 * torch.cos(torch.tensor(index / 12)) * torch.linspace(-1, 1, SIZE[1])
+        frame = (light + strokes + 0.2 * (texture(index) - 0.5)).clamp(0, 1)
+        output, state = steady.step(content, frame, motion() if index else None, state)
+        difference = torch.nn.functional.avg_pool2d(output - frame, 8)
+        worst = max(worst, float(difference.square().mean().sqrt()))
+    assert worst < 1.1 * MAX_DRIFT
+
+
+def test_what_has_drifted_little_is_left_alone_and_the_rest_is_pulled_back() -> None:
+    reference = texture(3)
+    near, far = reference + 0.02, reference + 0.1
+    torch.testing.assert_close(limit_drift(near, reference), near)
+    torch.testing.assert_close(limit_drift(far, reference), reference + MAX_DRIFT, atol=1e-5, rtol=0)
+    torch.testing.assert_close(limit_drift(reference, reference), reference)
 
 
 def test_a_texture_that_moves_with_the_scene_is_followed() -> None:
