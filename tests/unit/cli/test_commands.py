@@ -44,15 +44,15 @@ def test_an_unknown_command_is_wrong_usage() -> None:
     assert run("paint").exit_code == 2
 
 
-def test_styles_has_a_line_for_each() -> None:
-    lines = run("styles").output.splitlines()
-    assert [line.split()[0] for line in lines] == [*(style.name for style in shipped_styles()), "identity"]
-
-
 @pytest.fixture
 def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     return tmp_path / "data" / "vidstyle" / "styles"
+
+
+def test_styles_has_a_line_for_each(own_folder: Path) -> None:
+    lines = run("styles").output.splitlines()
+    assert [line.split()[0] for line in lines] == [*(style.name for style in shipped_styles()), "identity"]
 
 
 @pytest.fixture
