@@ -19,13 +19,12 @@ from vidstyle.errors import ConfigError, OpenError, UnsupportedMediaError
 from vidstyle.flow.select import FlowChoice
 from vidstyle.frames import VideoFrame
 from vidstyle.media.eight_bits import to_eight_bits
-from vidstyle.media.reader import open_video
 from vidstyle.media.sequence_names import is_sequence
 from vidstyle.media.sequence_reader import SequenceReader
 from vidstyle.media.sheets import before_after, contact_sheet
 from vidstyle.media.stills import claim_output, holds_sixteen_bits, is_still, read_still, write_still
 from vidstyle.pipeline.preview import PreviewFrame, preview_frame
-from vidstyle.planning import open_source, plan_still, refuse_picture
+from vidstyle.planning import open_moment, open_source, plan_still, refuse_picture
 from vidstyle.rendering import OnPlan, OnProgress, clip_facts, num_warmup, render_clip
 from vidstyle.report import RenderReport
 from vidstyle.sidecar import add_sidecar, claim_sidecar, settings_changed
@@ -244,17 +243,7 @@ def _still_cell(source: Path, composition: Composition) -> PreviewCell:
 
 def _clip_cell(source: Path, composition: Composition, flow: FlowChoice, at: float | str) -> PreviewCell:
     config = composition.config
-    with open_video(
-        source,
-        start_seconds=at,
-        warmup_frames=num_warmup(config),
-        from_shown=True,
-        shift_to_zero=False,
-        fps=config.fps,
-        video_stream=config.video_stream,
-        deinterlace=config.deinterlace,
-        on_error=config.on_error,
-    ) as reader:
+    with open_moment(source, config, at, num_warmup(config)) as reader:
         info, at_seconds = reader.info, reader.moment(at)
         begin, end = (None if m is None else reader.moment(m) for m in (config.start_seconds, config.end_seconds))
         if at_seconds < (begin or 0) or (end is not None and at_seconds >= end):

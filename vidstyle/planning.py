@@ -87,6 +87,25 @@ def probe(source: str | Path, config: RenderConfig | None = None) -> MediaDescri
     return describe_media(source, video_stream=config.video_stream)
 
 
+def open_moment(clip: Path, config: RenderConfig, at: float | str, num_before: int) -> VideoReader:
+    """Open a clip at the frame shown at a moment, with so many frames before it and its own times.
+
+    Raises:
+        ConfigError, MediaError: as ``vidstyle.media.open_video``.
+    """
+    return open_video(
+        clip,
+        start_seconds=at,
+        warmup_frames=num_before,
+        from_shown=True,
+        shift_to_zero=False,
+        fps=config.fps,
+        video_stream=config.video_stream,
+        deinterlace=config.deinterlace,
+        on_error=config.on_error,
+    )
+
+
 def open_source(
     source: Path,
     output: Path | None,

@@ -14,10 +14,10 @@ from fakes import CollectingSink
 from PIL import Image
 
 import vidstyle as package
-from vidstyle.api import open_video
 from vidstyle.compose import Composition
 from vidstyle.config import make_config
 from vidstyle.frames import VideoFrame
+from vidstyle.media import open_video
 from vidstyle.pipeline.render import render
 from vidstyle.temporal.consistency import beta_from_consistency
 

@@ -24,8 +24,9 @@ from vidstyle.errors import OpenError, VidstyleError
 from vidstyle.flow.select import FlowChoice
 from vidstyle.frames import Packet, VideoFrame, VideoInfo
 from vidstyle.media.probe import probe_video
-from vidstyle.media.reader import VideoReader, open_video
+from vidstyle.media.reader import VideoReader
 from vidstyle.pipeline.preview import PreviewFrame, preview_frame
+from vidstyle.planning import open_moment
 from vidstyle.rendering import clip_facts, num_warmup
 from vidstyle.ui.controls import same_painting_key, same_stylizer_key
 from vidstyle.ui.memory import Memory, RememberingFilter, RememberingFlow, RememberingStylizer, a_fair_share
@@ -273,21 +274,6 @@ class Previewer:
         if key not in self._flows:
             self._flows[key] = composition.flow()
         return self._flows[key]
-
-
-def open_moment(clip: Path, config: RenderConfig, at_seconds: float, num_before: int) -> VideoReader:
-    """Open a clip at the frame shown at a moment, with so many frames before it."""
-    return open_video(
-        clip,
-        start_seconds=at_seconds,
-        warmup_frames=num_before,
-        from_shown=True,
-        shift_to_zero=False,
-        fps=config.fps,
-        video_stream=config.video_stream,
-        deinterlace=config.deinterlace,
-        on_error=config.on_error,
-    )
 
 
 def _decoded(coming: Window) -> Window:
