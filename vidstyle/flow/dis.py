@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vidstyle.flow.grid import cell_size_px, checked_size, scaled_size
-from vidstyle.imaging.opencv import load_opencv
+from vidstyle.imaging.opencv import image_of, load_opencv
 from vidstyle.protocols import Motion
 
 Preset = Literal["ultrafast", "fast", "medium"]
@@ -108,8 +108,7 @@ class DisFlow:
         self, source: NDArray[Any], target: NDArray[Any], working: tuple[int, int], ratio: tuple[float, float]
     ) -> Tensor:
         flow = self._search.calc(source, target, None)[: working[0], : working[1]]
-        scale = np.array(ratio, dtype=np.float32).reshape(2, 1, 1)
-        return torch.from_numpy(np.multiply(flow.transpose(2, 0, 1)[None], scale, order="C"))
+        return image_of(self._cv2.multiply(flow, (*ratio, 0.0, 0.0)))
 
 
 def luma8(frame: Tensor) -> Tensor:

@@ -1,11 +1,19 @@
-"""OpenCV, loaded late."""
+"""OpenCV, loaded late, and pictures as it takes them."""
 
 from __future__ import annotations
 
 from importlib import import_module
 from typing import Any
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
 from vidstyle.errors import VidstyleError
+
+# Larger pictures than this OpenCV cannot address in every function.
+_MAX_SIDE = 2**15 - 1
 
 
 def load_opencv() -> Any:
@@ -23,3 +31,26 @@ def load_opencv() -> Any:
         raise VidstyleError(
             f"OpenCV cannot be loaded ({error}); replace the package opencv-python by opencv-python-headless."
         ) from error
+
+
+def pixels_of(image: Tensor) -> NDArray[np.float32] | None:
+    """A picture as OpenCV takes it, without a copy where its channels are interleaved already.
+
+    Args:
+        image: (N, C, H, W).
+
+    Returns:
+        (H, W, C) float32, or None where the work is torch's: on a GPU, of several pictures, in another dtype, with a
+        gradient wanted.
+    """
+    is_plain = image.device.type == "cpu" and image.dtype == torch.float32 and not image.requires_grad
+    if not is_plain or len(image) != 1 or max(image.shape) > _MAX_SIDE or image.shape[1] > 4:
+        return None
+    pixels: NDArray[np.float32] = np.ascontiguousarray(image[0].permute(1, 2, 0).numpy())
+    return pixels
+
+
+def image_of(pixels: NDArray[np.float32]) -> Tensor:
+    """(H, W) or (H, W, C) as an image of (1, C, H, W) over the same memory, its channels interleaved."""
+    planes = torch.from_numpy(pixels)
+    return planes[None, None] if pixels.ndim == 2 else planes.permute(2, 0, 1)[None]

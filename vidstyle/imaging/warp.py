@@ -8,6 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from vidstyle.imaging.opencv import image_of, load_opencv, pixels_of
+from vidstyle.imaging.pyramid import enlarge
+
 
 def pixel_grid(height: int, width: int, device: torch.device | str = "cpu") -> Tensor:
     """(1, 2, H, W) float32 pixel coordinates (x, y)."""
@@ -49,8 +52,22 @@ def backward_warp(image: Tensor, flow: Tensor, mode: Literal["bilinear", "bicubi
     return sample_at(image, flow + pixel_grid(flow.shape[-2], flow.shape[-1], flow.device), mode)
 
 
+def swift_warp(image: Tensor, flow: Tensor, mode: Literal["bilinear", "bicubic"] = "bicubic") -> Tensor:
+    """``backward_warp`` to a thirty-second of a pixel, which on a CPU takes a third of the time.
+
+    Flow is not known that exactly, so that a render loses nothing; a measurement would.
+    """
+    pixels, offsets = pixels_of(image), pixels_of(flow)
+    if pixels is None or offsets is None:
+        return backward_warp(image, flow, mode)
+    cv2 = load_opencv()
+    x, y = pixel_grid(flow.shape[-2], flow.shape[-1]).add_(flow)[0].numpy()
+    interpolation = cv2.INTER_CUBIC if mode == "bicubic" else cv2.INTER_LINEAR
+    return image_of(cv2.remap(pixels, x, y, interpolation, borderMode=cv2.BORDER_REPLICATE))
+
+
 def resize_flow(flow: Tensor, size: tuple[int, int]) -> Tensor:
     """Bring a flow field onto another (height, width) grid; values stay as they are, in pixels of the frame."""
     if tuple(flow.shape[-2:]) == size:
         return flow
-    return F.interpolate(flow, size=size, mode="bilinear", align_corners=False)
+    return enlarge(flow, size)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 from torch import Tensor
+
+from vidstyle.imaging.pyramid import cell_means, enlarge
 
 #: β at ``consistency`` 1: beyond this a wrong flow vector outlives the shot.
 MAX_BETA = 0.95
+#: Brush strokes are finer than this, colour areas coarser.
+DRIFT_CELL_PX = 8
 
 
 def beta_from_consistency(consistency: float) -> float:
@@ -34,18 +40,46 @@ def temporal_loss(current: Tensor, warped_previous: Tensor, validity: Tensor, po
     return (validity * (current - warped_previous).abs().pow(power)).mean()
 
 
-def consistent_blend(stylized: Tensor, warped_previous: Tensor, validity: Tensor, beta: float) -> Tensor:
-    """The minimiser of |x − s|² + λ M |x − W o_{t−1}|² with β = λ / (1 + λ): x = s + β M (W o_{t−1} − s).
+def low_frequency_beta(beta: float) -> float:
+    """β of what is coarser than brush strokes: half way to ``MAX_BETA``, as ratios go.
 
-    Exact for binary M; for M between 0 and 1 the same x minimises the loss with λ M replaced by β M / (1 − β M).
+    Colour carried along wrong flow looks no different, so that it can be held for longer than strokes can.
+    """
+    return math.sqrt(beta * MAX_BETA)
+
+
+def consistent_blend(
+    stylized: Tensor,
+    warped_previous: Tensor,
+    validity: Tensor,
+    beta: float,
+    *,
+    low_beta: float | None = None,
+    max_drift: float = math.inf,
+) -> Tensor:
+    """The minimiser of |x − s|² + λ M |x − W o_{t−1}|² with β = λ / (1 + λ): x = s + β d, d = M (W o_{t−1} − s).
+
+    Exact for binary M; for M between 0 and 1 the same x minimises the loss with λ M replaced by β M / (1 − β M). What
+    is coarser than ``DRIFT_CELL_PX`` has a β of its own, which shrinks where colour would lag further behind than
+    ``max_drift``: x = s + β (d − L d) + γ L d with γ = min(β_low, max_drift / ρ), L d the means of d over square cells,
+    interpolated, and ρ their root mean square over the frame. One γ for the whole frame, because a limit for every
+    pixel cuts into brush strokes long before the frame has drifted, and they flicker.
 
     Args:
         stylized: (N, C, H, W) s, this frame's own stylization.
         warped_previous: (N, C, H, W) W o_{t−1}.
         validity: (N, 1, H, W) M in [0, 1].
         beta: in [0, 1).
+        low_beta: β_low in [0, 1); ``beta`` by default.
+        max_drift: most that colour may lag behind, as root mean square.
 
     Returns:
         (N, C, H, W).
     """
-    return stylized + (beta * validity) * (warped_previous - stylized)
+    difference = validity * (warped_previous - stylized)
+    blended = stylized + beta * difference
+    if low_beta is None and math.isinf(max_drift):
+        return blended
+    cells = cell_means(difference, DRIFT_CELL_PX)
+    share = (max_drift / cells.square().mean().sqrt().clamp(min=1e-6)).clamp(max=beta if low_beta is None else low_beta)
+    return blended + enlarge((share - beta) * cells, (stylized.shape[-2], stylized.shape[-1]))

@@ -6,21 +6,19 @@ import math
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from vidstyle.imaging.occlusion import occlusion_mask, soft_validity
-from vidstyle.imaging.pyramid import enlarge, laplacian_bands
-from vidstyle.imaging.warp import backward_warp, resize_flow
+from vidstyle.imaging.pyramid import cell_means, channel_mean, enlarge, laplacian_bands, tent_blur
+from vidstyle.imaging.warp import resize_flow, swift_warp
 from vidstyle.protocols import Motion
-from vidstyle.temporal.consistency import beta_from_consistency, consistent_blend
+from vidstyle.temporal.consistency import beta_from_consistency, consistent_blend, low_frequency_beta
 from vidstyle.temporal.refinement import refine_flow
 
 #: Limits of the gain that restores a band's energy.
 GAIN_RANGE = (0.7, 1.5)
 #: Most that colour may lag behind the stylization, as RMS over the frame: 30.5 dB.
 MAX_DRIFT = 0.03
-_DRIFT_CELL_PX = 8
 _ENERGY_FLOOR = 1e-6
 
 
@@ -36,10 +34,10 @@ class ConsistencyFilter:
     """Recursive warp-and-blend along refined flow, with limited drift, and energy matching on the way out.
 
     x_t = s_t + β M (W r_{t−1} − s_t) is the closed-form minimiser of the temporal consistency loss
-    (``vidstyle.temporal.consistency``), W being the warp along flow that ``refine_flow`` sharpened; where colour lags
-    behind, ``limit_drift`` pulls the low frequencies of x_t towards s_t. o_t = match(x_t, s_t) is what is shown: a gain
-    on the two finest Laplacian bands restores the local energy of the per-frame stylization, which repeated resampling
-    and the averaging of uncorrelated strokes take away. What is remembered is half way between: r_t = (x_t + o_t) / 2.
+    (``vidstyle.temporal.consistency``), W being the warp along flow that ``refine_flow`` sharpened; low frequencies are
+    held for longer, and let go where colour lags behind. o_t = match(x_t, s_t) is what is shown: a gain on the two
+    finest Laplacian bands restores the local energy of the per-frame stylization, which repeated resampling and the
+    averaging of uncorrelated strokes take away. What is remembered is half way between: r_t = (x_t + o_t) / 2.
     Remembering o_t alone makes up for the fading of the past, so that a wrong stroke stays for hundreds of frames; x_t
     alone loses more texture than a bounded gain brings back.
 
@@ -50,6 +48,7 @@ class ConsistencyFilter:
 
     def __init__(self, consistency: float, photometric_weight: float = 60.0) -> None:
         self.beta = beta_from_consistency(consistency)
+        self._low_beta = low_frequency_beta(self.beta)
         self._photometric_weight = photometric_weight
 
     def step(
@@ -68,16 +67,21 @@ class ConsistencyFilter:
         """
         if self.beta == 0.0:
             return stylized, None
-        # What is remembered of the input is copied: a view would keep the whole batch it was cut from in memory.
+        # Copied: a view would keep the whole batch it was cut from in memory. Interleaved, which OpenCV wants.
+        content, stylized = (image.clone(memory_format=torch.channels_last) for image in (content, stylized))
         if motion is None or state is None:
-            return stylized, FilterState(stylized.clone(), content.clone())
-        size = (stylized.shape[-2], stylized.shape[-1])
-        flow = refine_flow(content, state.content, resize_flow(motion.flow_backward, size))
-        warped = backward_warp(state.remembered, flow).clamp_(0.0, 1.0)
+            return stylized, FilterState(stylized, content)
+        flow = self.refined(content, state.content, motion)
+        warped = swift_warp(state.remembered, flow).clamp_(0.0, 1.0)
         validity = self.validity(content, state.content, motion, flow)
-        blended = limit_drift(consistent_blend(stylized, warped, validity, self.beta), stylized)
+        blended = consistent_blend(stylized, warped, validity, self.beta, low_beta=self._low_beta, max_drift=MAX_DRIFT)
         output = match_band_energy(blended, stylized).clamp_(0.0, 1.0)
-        return output, FilterState(torch.lerp(blended, output, 0.5), content.clone())
+        return output, FilterState(torch.lerp(blended, output, 0.5), content)
+
+    def refined(self, content: Tensor, previous: Tensor, motion: Motion) -> Tensor:
+        """(1, 2, H, W) ``motion.flow_backward`` at the frame's own size, sharpened; the same at every consistency."""
+        size = (content.shape[-2], content.shape[-1])
+        return refine_flow(content, previous, resize_flow(motion.flow_backward, size))
 
     def validity(self, content: Tensor, previous: Tensor, motion: Motion, flow: Tensor) -> Tensor:
         """How far the moved past is trusted; the same at every consistency.
@@ -94,34 +98,14 @@ class ConsistencyFilter:
         size = (content.shape[-2], content.shape[-1])
         occluded = occlusion_mask(motion.flow_backward, motion.flow_forward, size)
         return enlarge(soft_validity(occluded), size) * self._photometric_trust(
-            content, backward_warp(previous, flow, "bilinear")
+            content, swift_warp(previous, flow, "bilinear")
         )
 
     def _photometric_trust(self, content: Tensor, warped: Tensor) -> Tensor:
         """exp(−α max(|I_t − W I_{t−1}|² − noise, 0)) as (1, 1, H, W), with the frame's own median as its noise."""
-        difference = (content - warped).square().mean(1, keepdim=True)
+        difference = channel_mean((content - warped).square_())
         noise = 4.0 * difference[..., ::8, ::8].median()
         return torch.exp(-self._photometric_weight * (difference - noise).clamp_(min=0.0))
-
-
-def limit_drift(image: Tensor, reference: Tensor, max_rms: float = MAX_DRIFT) -> Tensor:
-    """Keep the low frequencies of ``image`` near those of ``reference``, over the frame as a whole.
-
-    With L the difference of their averages over 8x8 cells and ρ its RMS over cells and channels, the result is
-    image − max(1 − max_rms / ρ, 0) L, L interpolated: what is off by less is left alone. One factor for the whole
-    frame, because a limit for every pixel cuts into brush strokes long before the frame has drifted, and they flicker.
-
-    Args:
-        image: (1, C, H, W).
-        reference: (1, C, H, W).
-        max_rms: of the difference of averages that stays.
-
-    Returns:
-        (1, C, H, W).
-    """
-    cells = F.avg_pool2d(image - reference, _DRIFT_CELL_PX, ceil_mode=True, count_include_pad=False)
-    share = (1.0 - max_rms / cells.square().mean().sqrt().clamp(min=1e-6)).clamp(min=0.0)
-    return image - enlarge(share * cells, (image.shape[-2], image.shape[-1]))
 
 
 def match_band_energy(image: Tensor, reference: Tensor, gain_range: tuple[float, float] = GAIN_RANGE) -> Tensor:
@@ -148,19 +132,20 @@ def match_band_energy(image: Tensor, reference: Tensor, gain_range: tuple[float,
 
 
 def _band_gain(band: Tensor, wanted: Tensor, cell_px: int, gain_range: tuple[float, float]) -> Tensor:
-    both = torch.cat([band, wanted])
-    energy = F.avg_pool2d((both * both).mean(1, keepdim=True), cell_px, ceil_mode=True, count_include_pad=False)
-    for _ in range(2):
-        energy = F.avg_pool2d(energy, 3, stride=1, padding=1, count_include_pad=False)
-    gain = ((energy[1:] + _ENERGY_FLOOR) / (energy[:1] + _ENERGY_FLOOR)).sqrt_().clamp_(*gain_range)
+    found, target = (tent_blur(cell_means(channel_mean(each * each), cell_px)) for each in (band, wanted))
+    gain = ((target + _ENERGY_FLOOR) / (found + _ENERGY_FLOOR)).sqrt_().clamp_(*gain_range)
     return enlarge(gain, (band.shape[-2], band.shape[-1]))
 
 
 def warmup_frames(consistency: float) -> int:
     """How many frames before a given one the filter must see for its result to be the full render's.
 
-    A frame n steps back weighs about β^(0.8 n): the energy gain slows the fading βⁿ of the blend down. Below 2 % of the
-    stylization's own frame-to-frame difference, what remains is more than 45 dB down.
+    A frame n steps back weighs about β^(0.8 n) in strokes, where the energy gain slows the fading βⁿ of the blend down,
+    and β_lowⁿ in colour. Below 2 % of the stylization's own frame-to-frame difference, what remains is more than 45 dB
+    down.
     """
     beta = beta_from_consistency(consistency)
-    return math.ceil(math.log(0.02) / (0.8 * math.log(beta))) if beta > 0 else 0
+    if beta == 0.0:
+        return 0
+    slowest = max(beta**0.8, low_frequency_beta(beta))
+    return math.ceil(math.log(0.02) / math.log(slowest))

@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vidstyle.imaging.pyramid import enlarge, halve
-from vidstyle.imaging.warp import backward_warp
+from vidstyle.imaging.pyramid import cell_means, channel_mean, enlarge, halve, tent_blur
+from vidstyle.imaging.warp import swift_warp
 
 #: Squared luma per squared pixel that a window's gradients must have for its step to count half.
 _GRADIENT_FLOOR = 5e-5
@@ -38,17 +38,16 @@ def refine_flow(content: Tensor, previous: Tensor, flow_backward: Tensor) -> Ten
     size = (content.shape[-2], content.shape[-1])
     if min(size) < 8:  # no room for a window
         return flow_backward
-    moved = backward_warp(previous.mean(1, keepdim=True), flow_backward, "bilinear")
-    pair = torch.cat([content.mean(1, keepdim=True), moved])
-    now, before = pair - enlarge(halve(halve(pair)), size)
-    middle = ((now + before) / 2)[None]
+    now, before = (
+        grey - enlarge(halve(halve(grey)), size)
+        for grey in (channel_mean(content), swift_warp(channel_mean(previous), flow_backward, "bilinear"))
+    )
+    middle, change = (now + before) / 2, now - before
     dx = F.pad((middle[..., 2:] - middle[..., :-2]) / 2, (1, 1))
     dy = F.pad((middle[..., 2:, :] - middle[..., :-2, :]) / 2, (0, 0, 1, 1))
-    change = (now - before)[None]
-    sums = F.avg_pool2d(torch.cat([dx * dx, dx * dy, dy * dy, dx * change, dy * change], 1), 2, ceil_mode=True)
-    for _ in range(2):
-        sums = F.avg_pool2d(sums, 3, stride=1, padding=1, count_include_pad=False)
-    xx, xy, yy, xt, yt = sums.unbind(1)
+    xx, xy, yy, xt, yt = (
+        tent_blur(cell_means(product, 2)) for product in (dx * dx, dx * dy, dy * dy, dx * change, dy * change)
+    )
     xx, yy = xx + _GRADIENT_FLOOR, yy + _GRADIENT_FLOOR
-    step = torch.stack([yy * xt - xy * yt, xx * yt - xy * xt], 1) / (xx * yy - xy * xy)[:, None]
+    step = torch.cat([yy * xt - xy * yt, xx * yt - xy * xt], 1) / (xx * yy - xy * xy)
     return flow_backward + enlarge(step.clamp_(-_MAX_STEP_PX, _MAX_STEP_PX), size)

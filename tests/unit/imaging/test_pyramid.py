@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidstyle.imaging.pyramid import enlarge, halve, laplacian_bands
+from vidstyle.imaging.pyramid import cell_means, channel_mean, enlarge, halve, laplacian_bands, tent_blur
 
 sides = st.integers(1, 41)
 
@@ -42,3 +42,27 @@ def test_fine_detail_is_in_the_finest_band_and_slow_change_is_not() -> None:
     fine_of_waves, _ = (float(b.square().mean()) for b in laplacian_bands(waves, 2))
     assert fine_of_checks > 100 * next_of_checks
     assert fine_of_checks > 100 * fine_of_waves
+
+
+@given(height=sides, width=sides, channels=st.integers(1, 4))
+def test_opencv_and_torch_agree(height: int, width: int, channels: int) -> None:
+    image = torch.rand(1, channels, height, width, generator=torch.Generator().manual_seed(height * 50 + width))
+    for work in (
+        halve,
+        channel_mean,
+        tent_blur,
+        lambda each: cell_means(each, 8),
+        lambda each: enlarge(each, (2 * height + 1, 3 * width)),
+    ):
+        exact = work(image.double())  # which OpenCV is not given
+        torch.testing.assert_close(work(image).double(), exact, atol=2e-6, rtol=0)
+        interleaved = image.contiguous(memory_format=torch.channels_last)
+        torch.testing.assert_close(work(interleaved).double(), exact, atol=2e-6, rtol=0)
+
+
+def test_several_pictures_and_gradients_stay_with_torch() -> None:
+    batch = torch.rand(2, 3, 9, 12, generator=torch.Generator().manual_seed(1))
+    torch.testing.assert_close(enlarge(batch, (18, 24))[1:], enlarge(batch[1:], (18, 24)))
+    wanted = batch[:1].clone().requires_grad_()
+    enlarge(halve(wanted), (9, 12)).square().sum().backward()
+    assert wanted.grad is not None

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidstyle.imaging.warp import backward_warp, pixel_grid, resize_flow, sample_at
+from vidstyle.imaging.warp import backward_warp, pixel_grid, resize_flow, sample_at, swift_warp
 
 SIZES = [(1, 1), (1, 7), (5, 3), (17, 31), (48, 64)]
 
@@ -80,3 +80,15 @@ def test_resizing_a_flow_keeps_its_pixels() -> None:
     flow = constant_flow(3.0, -2.0, 4, 6)
     assert resize_flow(flow, (4, 6)) is flow
     torch.testing.assert_close(resize_flow(flow, (9, 11)), constant_flow(3.0, -2.0, 9, 11))
+
+
+@pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
+@given(height=st.integers(1, 40), width=st.integers(1, 40))
+def test_the_swift_warp_is_right_to_a_thirty_second_of_a_pixel(mode: str, height: int, width: int) -> None:
+    generator = torch.Generator().manual_seed(height * 50 + width)
+    image = torch.rand(1, 3, height, width, generator=generator)
+    flow = 8 * torch.rand(1, 2, height, width, generator=generator) - 4
+    difference = swift_warp(image, flow, mode) - backward_warp(image, flow, mode)
+    assert float(difference.abs().max()) < 0.12
+    rounded = (flow * 32).round() / 32
+    torch.testing.assert_close(swift_warp(image, rounded, mode), backward_warp(image, rounded, mode), atol=1e-3, rtol=0)

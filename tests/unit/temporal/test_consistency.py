@@ -7,7 +7,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidstyle.temporal.consistency import MAX_BETA, beta_from_consistency, consistent_blend, temporal_loss
+from vidstyle.temporal.consistency import (
+    MAX_BETA,
+    beta_from_consistency,
+    consistent_blend,
+    low_frequency_beta,
+    temporal_loss,
+)
 
 betas = st.floats(0.0, MAX_BETA)
 
@@ -72,3 +78,18 @@ def test_temporal_loss_can_be_trained_through() -> None:
     current = torch.rand(1, 3, 4, 4, requires_grad=True)
     temporal_loss(current, torch.zeros(1, 3, 4, 4), torch.ones(1, 1, 4, 4)).backward()
     torch.testing.assert_close(current.grad, 2 * current.detach() / current.numel())
+
+
+def test_colour_is_held_for_longer_than_strokes() -> None:
+    checks = (torch.arange(16.0) % 2 - 0.5).expand(1, 1, 16, 16)
+    s, everywhere = torch.zeros(1, 1, 16, 16), torch.ones(1, 1, 16, 16)
+    torch.testing.assert_close(consistent_blend(s, s + 0.1, everywhere, 0.5, low_beta=0.8), s + 0.08)
+    torch.testing.assert_close(consistent_blend(s, checks, everywhere, 0.5, low_beta=0.8), 0.5 * checks)
+    assert all(beta <= low_frequency_beta(beta) <= MAX_BETA for beta in (0.0, 0.3, 0.9, MAX_BETA))
+
+
+def test_what_has_drifted_little_is_left_alone_and_the_rest_is_pulled_back() -> None:
+    s, everywhere = torch.full((1, 3, 16, 24), 0.4), torch.ones(1, 1, 16, 24)
+    torch.testing.assert_close(consistent_blend(s, s + 0.02, everywhere, 0.9, max_drift=0.03), s + 0.018)
+    torch.testing.assert_close(consistent_blend(s, s + 0.1, everywhere, 0.9, max_drift=0.03), s + 0.03)
+    torch.testing.assert_close(consistent_blend(s, s, everywhere, 0.9, max_drift=0.03), s)
