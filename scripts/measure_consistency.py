@@ -2,6 +2,7 @@
 
     python scripts/measure_consistency.py --styles mosaic --sequences pan foreground --frames 24
     python scripts/measure_consistency.py --clips film.mp4 other.mp4 --plot pareto.png --json figures.json
+    python scripts/measure_consistency.py --figures mosaic.json udnie.json      # tables over several runs
 
 Every style paints every clip once (kept under --cache); the filter, at several settings of --consistency, and
 re-implementations of other methods then steady those same frames with the same flow. nE_5 is the warping error over
@@ -14,11 +15,9 @@ VIDSTYLE_TEST_DATA.
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import cast
@@ -28,6 +27,7 @@ import torch
 from consistency_runs import PER_FRAME, SOURCE, UNTRAINED, Clip, Result, file_clip, measure, painted, suite_clip
 from measure_stability import BENCHMARKS, SUFFIX, style_reference
 from peers_filters import PEERS
+from pydantic import ConfigDict, TypeAdapter
 from torch import Tensor
 from train_builtin import WEIGHTS
 
@@ -45,6 +45,7 @@ GAP = 5
 STYLES = ("mosaic", "oil-strokes", "starry-night", "watercolour", "great-wave")
 #: nE_5 lower than the shipped network's own frames, and than those of one trained without temporal loss: (exact, real).
 MIN_FACTOR, MIN_FACTOR_UNTRAINED = (4.0, 2.0), (10.0, 4.0)
+FIGURES = TypeAdapter(list[Result], config=ConfigDict(ser_json_inf_nan="constants"))
 FLOOR_FACTOR = 1.5  # this near to the source's own floor counts as reached
 
 
@@ -65,6 +66,7 @@ def main() -> None:
     parser.add_argument("--no-style-distance", action="store_true", help="leave patch-SWD out")
     parser.add_argument("--threads", type=int, help="CPU threads; all by default")
     parser.add_argument("--json", type=Path, help="write every figure here")
+    parser.add_argument("--figures", nargs="+", default=[], type=Path, help="read these instead of measuring")
     parser.add_argument("--markdown", type=Path, help="write the tables here")
     parser.add_argument("--plot", type=Path, help="draw the Pareto curve into this PNG")
     options = parser.parse_args()
@@ -72,13 +74,14 @@ def main() -> None:
         torch.set_num_threads(options.threads)
         cv2.setNumThreads(options.threads)
     try:
-        results = run(options)
+        known = [result for path in options.figures for result in FIGURES.validate_json(path.read_bytes())]
+        results = known or run(options)
     except (VidstyleError, OSError) as error:
         sys.exit(f"measure_consistency: {error}")
     print_table(results)
     print_verdicts(results)
     if options.json:
-        options.json.write_text(json.dumps([as_json(result) for result in results], indent=2) + "\n", encoding="utf-8")
+        options.json.write_bytes(FIGURES.dump_json(results, indent=2) + b"\n")
     if options.markdown:
         options.markdown.write_text(markdown(results), encoding="utf-8")
     if options.plot:
@@ -250,17 +253,6 @@ def mean(values: Sequence[float]) -> float:
 
 def geometric(values: Sequence[float]) -> float:
     return math.exp(mean([math.log(value) for value in values if value > 0]))
-
-
-def as_json(result: Result) -> dict[str, object]:
-    def plain(value: object) -> object:
-        if isinstance(value, float) and not math.isfinite(value):
-            return None if math.isnan(value) else 100.0
-        if isinstance(value, dict):
-            return {str(key): plain(entry) for key, entry in value.items()}
-        return [plain(entry) for entry in value] if isinstance(value, list | tuple) else value
-
-    return cast("dict[str, object]", plain(asdict(result) | {"failed": result.failed}))
 
 
 def plot(results: list[Result], path: Path) -> None:

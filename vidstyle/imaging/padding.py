@@ -22,13 +22,14 @@ class Crop:
         return padded[..., self.top : self.top + self.height, self.left : self.left + self.width]
 
 
-def pad_to_multiple(image: Tensor, multiple: int, minimum: int = 1) -> tuple[Tensor, Crop]:
+def pad_to_multiple(image: Tensor, multiple: int, minimum: int = 1, margin: int = 0) -> tuple[Tensor, Crop]:
     """Grow a picture by replicating its border until both sides are multiples of ``multiple``.
 
     Args:
         image: (N, C, H, W), any floating dtype.
         multiple: both sides of the result are multiples of this.
         minimum: both sides of the result are at least this many pixels.
+        margin: at least this many pixels are added on every side.
 
     Returns:
         The padded picture (the same tensor where nothing was missing) and the crop that undoes it.
@@ -36,7 +37,7 @@ def pad_to_multiple(image: Tensor, multiple: int, minimum: int = 1) -> tuple[Ten
     height, width = image.shape[-2:]
 
     def missing(size: int) -> int:
-        target = max(size, minimum)
+        target = max(size + 2 * margin, minimum)
         return -(-target // multiple) * multiple - size
 
     add_h, add_w = missing(height), missing(width)

@@ -38,11 +38,11 @@ class StyleCard:
 
 
 class FeedforwardStylizer:
-    """A feedforward network as a ``Stylizer``: pads small pictures to what the network needs, and nothing else.
+    """A feedforward network as a ``Stylizer``: pads pictures to what the network needs, and nothing else.
 
     Args:
         name: what a user calls the style.
-        net: a network with ``multiple_of`` and ``minimum_size``.
+        net: a network with ``multiple_of``, ``minimum_size`` and ``margin_px``.
     """
 
     def __init__(self, name: str, net: FeedforwardNet) -> None:
@@ -52,7 +52,7 @@ class FeedforwardStylizer:
 
     def __call__(self, content: Tensor) -> Tensor:
         """(N, 3, H, W) RGB in [0, 1] to the same, painted."""
-        padded, crop = pad_to_multiple(content, self.net.multiple_of, self.net.minimum_size)
+        padded, crop = pad_to_multiple(content, self.net.multiple_of, self.net.minimum_size, self.net.margin_px)
         with torch.inference_mode():
             return crop(self.net(padded.to(self._dtype, memory_format=torch.channels_last)))
 

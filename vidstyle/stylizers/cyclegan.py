@@ -67,6 +67,7 @@ class ResnetGenerator(nn.Module):
 
     multiple_of = 4
     minimum_size = 32
+    margin_px = 0
 
     def __init__(
         self, num_channels: int = 64, num_blocks: int = 9, *, batch_norm: bool = False, dropout: bool = False

@@ -41,7 +41,7 @@ class BlurPool(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, C, H / 2, W / 2)."""
-        return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="reflect"), self.kernel, stride=2, groups=x.shape[1])
+        return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), self.kernel, stride=2, groups=x.shape[1])
 
 
 class ResidualBlock(nn.Module):
@@ -64,7 +64,8 @@ class BlurPoolNet(nn.Module):
     """The shipped feedforward network: Johnson's plan, antialiased and narrowed to run on a CPU.
 
     Departures from Johnson et al.: downsampling by blur-pool instead of strided convolutions, upsampling bilinear
-    instead of transposed convolutions, a quarter of the width, and a sigmoid at the end.
+    instead of transposed convolutions, a quarter of the width, and a sigmoid at the end. Borders are replicated, not
+    reflected: what is mirrored at the border moves against the picture under a moving camera, and the paint with it.
 
     Args:
         num_channels: width of the residual trunk.
@@ -73,6 +74,8 @@ class BlurPoolNet(nn.Module):
 
     multiple_of = 4
     minimum_size = 16
+    #: Frame added before painting and cut off after: the outermost pixels are the least steady.
+    margin_px = 8
 
     def __init__(self, num_channels: int = 64, num_blocks: int = 5) -> None:
         super().__init__()
@@ -140,6 +143,7 @@ class JohnsonNet(nn.Module):
 
     multiple_of = 4
     minimum_size = 32
+    margin_px = 0
 
     def __init__(self, num_channels: int = 32) -> None:
         super().__init__()
@@ -166,7 +170,7 @@ class JohnsonNet(nn.Module):
 
 
 def _conv(num_in: int, num_out: int, size: int) -> nn.Conv2d:
-    return nn.Conv2d(num_in, num_out, size, padding=size // 2, padding_mode="reflect")
+    return nn.Conv2d(num_in, num_out, size, padding=size // 2, padding_mode="replicate")
 
 
 def double(x: Tensor) -> Tensor:
