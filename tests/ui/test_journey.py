@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import os
 import re
 import shutil
@@ -13,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from ui_factory import NUM_FRAMES, STYLE
 
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed; it is in the extra 'dev'")
@@ -66,6 +69,21 @@ def settled(page: Any) -> str:
     return str(page.locator("#styled").get_attribute("src"))
 
 
+def painting() -> bytes:
+    buffer = io.BytesIO()
+    Image.effect_noise((64, 48), 90).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def drop(page: Any, name: str, content: bytes, num_zeros: int = 0) -> None:
+    """Let go of a file over the page: its content, and so many zeros."""
+    making = "([name, text, zeros]) => { const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));"
+    making += "const held = new DataTransfer(), file = new File([bytes, new Uint8Array(zeros)], name);"
+    making += "held.items.add(file); return held; }"
+    held = page.evaluate_handle(making, [name, base64.b64encode(content).decode(), num_zeros])
+    page.dispatch_event("#viewer", "drop", {"dataTransfer": held})
+
+
 def test_the_whole_journey(page: Any, folder: Path) -> None:
     expect = playwright.expect
     expect.set_options(timeout=PATIENCE_MS)
@@ -100,6 +118,31 @@ def test_the_whole_journey(page: Any, folder: Path) -> None:
     page.locator("#reset").click()
     settled(page)
     expect(page.locator(".control.changed")).to_have_count(0)
+
+    # Mix it with another, and take it apart again.
+    before = settled(page)
+    page.locator("#mix-with").select_option("identity")
+    assert settled(page) != before
+    expect(page.locator("#style-tag")).to_have_text(f"{STYLE}+none")
+    page.locator("#mix-share").fill("0.9")
+    settled(page)
+    page.locator("#mix-with").select_option("")
+    expect(page.locator("#mix-row")).to_be_hidden()
+
+    # Drop what is no picture, what is too large, and a picture, which becomes the style.
+    settled(page)
+    drop(page, "notes.png", b"not a picture")
+    expect(page.locator("#toast")).to_contain_text("notes.png is not a picture that can be read")
+    drop(page, "scan.tif", b"", 25 * 2**20)
+    expect(page.locator("#toast")).to_contain_text("scan.tif is larger than 24 MiB")
+    expect(page.locator(".style[aria-checked=true]")).to_have_attribute("data-style", STYLE)
+    drop(page, "my painting.png", painting())
+    expect(page.locator(".style[aria-checked=true] span")).to_have_text("my-painting")
+    expect(page.locator("#c-style_weight")).to_be_enabled()
+    expect(page.locator("#style-tag")).to_have_text("my-painting")
+    settled(page)
+    page.locator(f".style[data-style={STYLE}]").click()
+    settled(page)
 
     # Wipe, toggle, zoom.
     page.locator("#wipe").focus()

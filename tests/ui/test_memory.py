@@ -13,12 +13,12 @@ from vidstyle.flow.dis import DisFlow
 from vidstyle.temporal.filter import ConsistencyFilter
 from vidstyle.ui.memory import (
     Memory,
-    RememberingFilter,
     RememberingFlow,
     RememberingStylizer,
     a_fair_share,
     fingerprint,
 )
+from vidstyle.ui.states import RememberingFilter
 
 ROOMY = 1 << 24
 

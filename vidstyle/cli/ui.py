@@ -53,8 +53,12 @@ def ui(
     base = make_config(preset, **settings)
     opened = _opened_folders(clip, folders)
 
+    from vidstyle.media.probe import probe_video
     from vidstyle.ui.server import serve
     from vidstyle.ui.session import Session
+
+    if clip is not None:
+        probe_video(clip)  # a sentence in the terminal, rather than a page with nothing to show
 
     def on_ready(address: str) -> None:
         click.echo(f"The page: {address}\nCtrl-C ends it.")
@@ -67,7 +71,12 @@ def ui(
 
 def _opened_folders(clip: Path | None, folders: tuple[Path, ...]) -> tuple[Path, ...]:
     from vidstyle.media.names import is_clip
+    from vidstyle.media.sequence_names import is_sequence
 
+    if clip is not None and is_sequence(clip):
+        raise OpenError(
+            f"{clip} is a sequence of pictures, which the page does not show; see 'vidstyle preview'.", clip
+        )
     if clip is not None and not clip.is_file():
         raise OpenError(f"There is no clip {clip}; check the name.", clip)
     if clip is not None and not is_clip(clip):

@@ -13,9 +13,10 @@ from vidstyle.config import RenderConfig, make_config
 from vidstyle.encoding import ENCODING_FIELDS, override
 from vidstyle.errors import ConfigError
 
-#: What a change reaches. ``look``: what the network paints. ``after``: only what happens to painted frames, so that
-#: painted frames are kept. ``file``: only the file that is written; the preview stays as it is.
-Reach = Literal["look", "after", "file"]
+#: What a change reaches. ``look``: what the network paints. ``after``: only what happens to painted frames, which are
+#: kept. ``finish``: only what happens to steady ones, which are kept, too. ``file``: only the file that is written; the
+#: preview stays as it is.
+Reach = Literal["look", "after", "finish", "file"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,32 +46,43 @@ class Control:
 
 _SIZES = ("360p", "720p", "1080p", "50%")
 _CODECS = ("libx264", "libx265", "libsvtav1", "libvpx-vp9", "prores_ks", "ffv1")
+_BITRATES = ("4M", "8M", "20M")
+_SPEEDS = ("fast", "medium", "slow")
+_PIXEL_FORMATS = ("yuv420p", "yuv420p10le", "yuv422p10le", "yuv444p")
 _MATTES = (".png", ".jpg", ".tif", ".mp4", ".mov", ".mkv")
 
 CONTROLS: tuple[Control, ...] = (
-    Control("strength", "Strength", "Style", "How much of the painting shows.", "after"),
+    Control("strength", "Strength", "Style", "How much of the painting shows.", "finish"),
     Control("style_weight", "Style weight", "Style", "How much of a picture's style to take; for picture styles."),
     Control("style_scale", "Brush size", "Style", "2 paints strokes twice as large.", step=0.05),
-    Control("detail", "Detail", "Style", "How much of the clip's fine edges comes back.", "after"),
+    Control("detail", "Detail", "Style", "How much of the clip's fine edges comes back.", "finish"),
     Control("preserve_color", "Keep colours", "Colour", "luma: paint brightness alone. transfer: the clip's palette."),
     Control("grain", "Grain", "Colour", "Taken away before painting, put back after (keep) or not (remove).", "after"),
     Control("lut", "Look-up table", "Colour", "Such as look.cube.", "after", "none", (".cube", ".3dl", ".csp")),
     Control("lut_at", "Apply it", "Colour", "Before all else, or after.", "after"),
     Control("consistency", "Consistency", "Steadiness", "0: every frame on its own. 1: steadiest.", "after"),
     Control("flow", "Optical flow", "Steadiness", "What measures motion.", "after"),
-    Control("mask", "Mask", "Mask", "Picture, matte.%04d.png or clip; white is painted.", "after", "none", _MATTES),
-    Control("invert_mask", "Invert", "Mask", "Paint where it is black.", "after"),
-    Control("feather", "Feather", "Mask", "Width of its soft edge, in pixels of the clip.", "after", step=1),
+    Control("mask", "Mask", "Mask", "Picture, matte.%04d.png or clip; white is painted.", "finish", "none", _MATTES),
+    Control("invert_mask", "Invert", "Mask", "Paint where it is black.", "finish"),
+    Control("feather", "Feather", "Mask", "Width of its soft edge, in pixels of the clip.", "finish", step=1),
     Control("size", "Size", "Picture", "Of the output.", "after", "as the clip", _SIZES),
     Control("fps", "Frame rate", "Picture", "Constant rate.", "after", "every frame", ("24", "25", "30")),
     Control("deinterlace", "Deinterlace", "Picture", "Make interlaced frames whole.", "after"),
+    Control("video_stream", "Video stream", "Picture", "Which of several, from 0.", "after", "the default one"),
+    Control("on_error", "At damage", "Picture", "skip: the last good frame stands in for lost ones.", "after"),
     Control("start_seconds", "Start", "Range", "First moment to render.", "file", "beginning"),
     Control("end_seconds", "End", "Range", "Moment to stop before.", "file", "end of the clip"),
     Control("codec", "Codec", "File", "Video encoder.", "file", "by the file's suffix", _CODECS),
     Control("crf", "Quality (CRF)", "File", "Lower is better and larger.", "file", "customary"),
+    Control("bitrate", "Bit rate", "File", "Such as 8M, instead of a quality.", "file", "by quality", _BITRATES),
+    Control("encoder_preset", "Encoder preset", "File", "Slower is smaller.", "file", "customary", _SPEEDS),
+    Control("pixel_format", "Pixel format", "File", "Such as yuv420p10le.", "file", "customary", _PIXEL_FORMATS),
+    Control("alpha", "Opacity", "File", "keep: as the clip's, for ProRes 4444, FFV1 and VP9.", "file"),
     Control("audio", "Sound", "File", "What becomes of it.", "file"),
     Control("sidecar", "Sidecar", "File", "Write settings and figures beside the file.", "file"),
 )
+#: What decides on the frames that colours are measured on.
+_MEASURED_BY = {"size", "deinterlace", "video_stream", "lut", "lut_at"}
 #: Ranges too long for a slider are a number.
 _LONGEST_SLIDER = 10
 
@@ -159,16 +171,37 @@ def combined(base: RenderConfig, values: Mapping[str, Any], resolve: Callable[[s
 
 def same_painting_key(config: RenderConfig, clip: Path) -> str:
     """Equal for settings under which the network paints the same content the same way."""
-    plain = config.model_dump(mode="json")
-    if config.preserve_color == "transfer":  # colours are measured on the clip as all the other settings make it
-        return json.dumps({**plain, "clip": str(clip)}, sort_keys=True)
-    free = {control.field for control in CONTROLS if control.reach != "look"} | {"preserve_color"}
-    return json.dumps({name: value for name, value in plain.items() if name not in free}, sort_keys=True)
+    kept = _settings_beyond(config, "look") - {"preserve_color"}
+    if config.preserve_color == "transfer":  # colours are measured on the clip
+        return _key(config, kept | {*_MEASURED_BY, "preserve_color"}, clip)
+    return _key(config, kept)
+
+
+def same_steady_key(config: RenderConfig, clip: Path) -> str:
+    """Equal for settings under which the same frames of a clip come out of the temporal filter at one consistency."""
+    kept = _settings_beyond(config, "look", "after") - {"consistency", "lut_at", "preserve_color"}
+    if config.lut_at == "after":
+        kept -= {"lut"}
+    takes_colors = config.preserve_color == "transfer"
+    return _key(config, kept | (_MEASURED_BY if takes_colors else set()), clip) + str(takes_colors)
+
+
+def _settings_beyond(config: RenderConfig, *reaches: Reach) -> set[str]:
+    """Settings whose change reaches as far back as that, with those that are not on the page."""
+    free = {control.field for control in CONTROLS if control.reach not in reaches}
+    return set(type(config).model_fields) - free
+
+
+def _key(config: RenderConfig, fields: set[str], clip: Path | None = None) -> str:
+    plain = config.model_dump(mode="json", include=fields)
+    files = [path for path in (clip, config.lut if "lut" in fields else None) if path is not None]
+    stamps = [(str(path), path.stat().st_mtime_ns if path.exists() else 0) for path in files]
+    return json.dumps([plain, stamps], sort_keys=True)
 
 
 def same_stylizer_key(config: RenderConfig) -> str:
     """Equal for settings that load the same networks."""
-    parts = {"style", "style_weight", "adain_model", "device", "precision", "regions"}
+    parts = {"style", "style_weight", "adain_model", "device", "precision", "regions", "shots"}
     return config.model_dump_json(include=parts)
 
 
@@ -178,8 +211,8 @@ def command_line(source: Path, output: Path, config: RenderConfig) -> str:
     Raises:
         ConfigError: settings that have no flag.
     """
-    if config.keyframes or config.regions:
-        raise ConfigError("Keyframes and regions have no flags; save a preset, and use it with --config.")
+    if config.changes_over_time or config.regions:
+        raise ConfigError("Keyframes, shots and regions have no flags; save a preset, and use it with --config.")
     encoding = config.encoding(output.suffix)
     of_this_file = {"containers": {}} | {name: getattr(encoding, name) for name in ENCODING_FIELDS}
     words = ["vidstyle", "stylize", str(source), str(output), "--style", config.style]

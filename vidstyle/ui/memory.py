@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from vidstyle.protocols import FlowEstimator, Motion, Stylizer
-from vidstyle.temporal.filter import ConsistencyFilter
 
 
 def a_fair_share() -> int:
@@ -154,26 +153,3 @@ class RememberingFlow:
     def reset(self) -> None:
         """As the estimator's own."""
         self._previous = None
-
-
-class RememberingFilter(ConsistencyFilter):
-    """The temporal filter, remembering what of its work is the same at every consistency.
-
-    Args:
-        consistency: as the filter's.
-        memory: shared.
-        key: of the flow estimator.
-    """
-
-    def __init__(self, consistency: float, memory: Memory, key: str) -> None:
-        super().__init__(consistency)
-        self._memory, self._key = memory, key
-
-    def validity(self, content: Tensor, previous: Tensor, motion: Motion, flow: Tensor) -> Tensor:
-        """As the filter's own."""
-        key = ("validity", self._key, fingerprint(previous), fingerprint(content))
-        held = self._memory.get(key)
-        if held is None:
-            held = super().validity(content, previous, motion, flow).half()
-            self._memory.put(key, held, held.numel() * 2)
-        return torch.as_tensor(held).float()

@@ -25,19 +25,21 @@ from vidstyle.flow.select import FlowChoice
 from vidstyle.frames import Packet, VideoFrame, VideoInfo
 from vidstyle.media.probe import probe_video
 from vidstyle.media.reader import VideoReader
+from vidstyle.pipeline.painter import Painter
 from vidstyle.pipeline.preview import PreviewFrame, preview_frame
 from vidstyle.planning import open_moment
 from vidstyle.rendering import clip_facts, num_warmup
-from vidstyle.ui.controls import same_painting_key, same_stylizer_key
-from vidstyle.ui.memory import Memory, RememberingFilter, RememberingFlow, RememberingStylizer, a_fair_share
+from vidstyle.ui.controls import same_painting_key, same_steady_key, same_stylizer_key
+from vidstyle.ui.memory import Memory, RememberingFlow, RememberingStylizer, a_fair_share
+from vidstyle.ui.states import NEIGHBOURS, RememberingFilter, find_beginning, keep_states, kept_indices
 
 #: ``source``: as decoded. ``draft``: painted on its own, no frame before it seen. ``parity``: as the render's.
 Kind = Literal["source", "draft", "parity"]
 
 #: Of what is held, so much may be decoded frames.
 _WINDOW_SHARE = 0.25
-#: Held for each pixel of a frame: stylized (6), flows both ways at half the pixels (16), trust (2).
-_BYTES_A_PIXEL = 24
+#: Held for each pixel of a frame: stylized (6), flows both ways (16 at most), the refined one (8), trust (2).
+_BYTES_A_PIXEL = 32
 _MAX_COMPOSITIONS = 4
 _MAX_TABS = 64
 #: What a thumbnail of a style goes by.
@@ -109,6 +111,13 @@ class Window:
         if not isinstance(self.frames, tuple):
             raise TypeError("frames that come from the file can be read once only")
         return self.frames
+
+    @property
+    def times(self) -> list[float] | None:
+        """When the frames up to the one shown begin; None where they come from the file, and cannot be left out."""
+        if not isinstance(self.frames, tuple):
+            return None
+        return [frame.seconds for frame in self.frames[: self.num_before + 1]]
 
     def beginning(self, num_before: int) -> Window:
         """With no more than so many frames before the one shown."""
@@ -182,7 +191,11 @@ class Previewer:
         width, height = output_size(config.size, probe_video(clip).upright_size)
         if not config.highest("consistency") or width * height * _BYTES_A_PIXEL * num_frames > self._memory.max_bytes:
             return
-        self.frame(clip, at_seconds, steadiest, "parity", tab=tab, view=view)
+        for consistency in reversed(NEIGHBOURS):  # the longest first, which paints what the others need
+            ahead = config.model_copy(update={"consistency": consistency})
+            self.frame(clip, at_seconds, ahead, "parity", tab=tab, view=view)
+            if config.changes_over_time:
+                return
 
     def stop(self) -> None:
         """Break off what is being made, and make nothing more."""
@@ -239,21 +252,41 @@ class Previewer:
         if flow.estimator is not None:
             flow.estimator.reset()
         painter = composition.painter(window.info.upright_size, window.info.average_rate, flow, window.facts)
-        if all(keyframe.style_weight is None for keyframe in config.keyframes):  # else it depends on more than content
-            key = same_painting_key(config, clip)
-            layers = [
-                RememberingStylizer(stylizer, self._memory, f"{number} {key}", check)
-                for number, stylizer in enumerate((painter.stylizer, *painter.region_stylizers))
-            ]
-            painter.stylizer, painter.region_stylizers = layers[0], tuple(layers[1:])
-        if painter.flow is not None:
-            key = f"{flow.name} {flow.weights or ''} {composition.compute.device}"
-            painter.flow = RememberingFlow(painter.flow, self._memory, key, check)
+        self._remember_paintings(painter, clip, config, check)
+        if painter.flow is None or painter.temporal is None:
+            return _shown(window, painter)
+        key = f"{flow.name} {flow.weights or ''} {composition.compute.device}"
+        painter.flow = RememberingFlow(painter.flow, self._memory, key, check)
+        times = window.times
+        if config.changes_over_time or times is None:  # what is filtered depends on more than the settings' own values
             painter.temporal = RememberingFilter(config.consistency, self._memory, key)
-        found = preview_frame(window, painter, float(window.at))
-        if found is None:
-            raise _outside(window)
+            return _shown(window, painter)
+        state_key = f"{key} {same_steady_key(config, clip)}"
+        begins = find_beginning(self._memory, state_key, config.consistency, times)
+        part = window if begins is None else window.beginning(window.num_before - begins.index)
+        temporal = painter.temporal = RememberingFilter(
+            config.consistency,
+            self._memory,
+            key,
+            beginning=begins,
+            keep_at=kept_indices(part.num_before + 1),
+            num_layers=1 + len(painter.region_stylizers),
+        )
+        found = replace(_shown(part, painter), num_warmup_frames=temporal.num_before)
+        keep_states(self._memory, state_key, config.consistency, times[-part.num_before - 1 :], temporal.kept())
         return found
+
+    def _remember_paintings(
+        self, painter: Painter, clip: Path, config: RenderConfig, check: Callable[[], None]
+    ) -> None:
+        if config.paints_by_time:  # then content alone is not all
+            return
+        key = same_painting_key(config, clip)
+        layers = [
+            RememberingStylizer(stylizer, self._memory, f"{number} {key}", check)
+            for number, stylizer in enumerate((painter.stylizer, *painter.region_stylizers))
+        ]
+        painter.stylizer, painter.region_stylizers = layers[0], tuple(layers[1:])
 
     def _composition(self, config: RenderConfig) -> Composition:
         key = same_stylizer_key(config)
@@ -289,6 +322,13 @@ def _decoded(coming: Window) -> Window:
     if not num_shown:
         raise _outside(coming)
     return replace(coming, frames=tuple(frames), num_before=num_shown - 1)
+
+
+def _shown(window: Window, painter: Painter) -> PreviewFrame:
+    found = preview_frame(window, painter, float(window.at))
+    if found is None:
+        raise _outside(window)
+    return found
 
 
 def _measured_once(facts: ClipFacts) -> ClipFacts:

@@ -118,6 +118,7 @@ def _add_pages(app: FastAPI, session: Session, jobs: Jobs) -> None:
             "clips": session.clips(),
             "styles": session.styles(),
             "pictures": "" if session.picture_model() else NO_PICTURE_MODEL,
+            "largest_picture_bytes": MAX_UPLOAD_BYTES,
             "controls": _offered(session),
             "settings": {"style": session.base.style, **changed_settings(session.base)},
             "compute": choose_compute(session.base.device, session.base.precision).reason,
@@ -216,7 +217,7 @@ def _add_renders(app: FastAPI, session: Session, jobs: Jobs) -> None:
             raise OpenError(f"{output.name} is no name for a clip; let it end in .mp4, .mov, .mkv or .webm.", output)
         claim_output(output, source=source, overwrite=asked.overwrite)
         config = _config(session, asked.settings)
-        words = () if config.keyframes or config.regions else shlex.split(command_line(source, output, config))
+        words = () if config.changes_over_time or config.regions else shlex.split(command_line(source, output, config))
         return jobs.start(source, output, config, overwrite=asked.overwrite, command=words).state.plain()
 
     @app.post("/api/render/{number}/cancel")
@@ -285,6 +286,7 @@ def serve(session: Session, port: int, on_ready: Callable[[str], None]) -> None:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind(("127.0.0.1", port))
+            listener.listen()  # a browser that is quicker than uvicorn waits, rather than being refused
         except (OSError, OverflowError) as error:
             raise ConfigError(f"Port {port} cannot be used; leave --port out to take a free one.") from error
         port = listener.getsockname()[1]

@@ -5,22 +5,25 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from vidstyle.compose import STYLE_IMAGE_SIDE_PX
 from vidstyle.config import RenderConfig, make_config
-from vidstyle.errors import ConfigError, OpenError, VidstyleError, WeightsNotFoundError
+from vidstyle.errors import ConfigError, MediaError, OpenError, VidstyleError, WeightsNotFoundError
 from vidstyle.media.in_memory import encode_png
 from vidstyle.media.names import is_clip, is_still
-from vidstyle.media.stills import read_style_image
+from vidstyle.media.sequence_names import is_sequence, parse_pattern
+from vidstyle.media.stills import read_style_image, still_size
 from vidstyle.stylizers.mixture import parse_mixture
 from vidstyle.weights.registry import ANY_STYLE, IDENTITY, shipped_styles, user_folder, user_styles
 
 #: Largest picture file the page may hand over.
 MAX_UPLOAD_BYTES = 24 * 2**20
+#: Most pixels of it: a small file can decode to gigabytes.
+MAX_PICTURE_PIXELS = 64_000_000
 _MAX_LISTED = 200
 
 
@@ -55,9 +58,12 @@ class Session:
             found = (wanted if wanted.is_absolute() else self.folders[0] / wanted).resolve()
         except (OSError, ValueError, RuntimeError) as error:
             raise RefusedError(f"{path!r} is no path that can be used; choose a file on the page.") from error
-        if not any(found.is_relative_to(folder) for folder in self.folders):
+        if not self._is_inside(found) or not all(map(self._is_inside, _members(found))):
             raise RefusedError(f"{path} is outside the opened folders; start 'vidstyle ui' there to use it.")
         return found
+
+    def _is_inside(self, path: Path) -> bool:
+        return any(path.is_relative_to(folder) for folder in self.folders)
 
     def resolve_clip(self, path: str) -> Path:
         """A clip inside an opened folder.
@@ -136,7 +142,7 @@ class Session:
 
         Raises:
             WeightsNotFoundError: there is no model for pictures.
-            ConfigError: the file is too large.
+            ConfigError: the file is too large, or the picture.
             MediaError: it is not a picture.
         """
         if self.picture_model() is None:
@@ -152,10 +158,13 @@ class Session:
             arrived = path.with_name(f".{path.stem}-{secrets.token_hex(4)}{suffix if is_still(name) else '.png'}")
             try:
                 arrived.write_bytes(content)
+                width, height = still_size(arrived)
+                if width * height > MAX_PICTURE_PIXELS:
+                    raise ConfigError(f"{name} is {width}x{height} pixels, too many for a style; scale it down first.")
                 image = read_style_image(arrived, STYLE_IMAGE_SIDE_PX)
                 arrived.write_bytes(encode_png(image.mul(255).round().byte()))
                 arrived.replace(path)
-            except VidstyleError as error:
+            except MediaError as error:
                 raise OpenError(f"{name} is not a picture that can be read; try a JPEG or PNG.", path) from error
             finally:
                 arrived.unlink(missing_ok=True)
@@ -163,7 +172,8 @@ class Session:
 
 
 NO_PICTURE_MODEL = (
-    "A picture as style needs an AdaIN model, and there is none here; start with 'vidstyle ui --adain-model FILE'."
+    "This installation lacks the model that paints in the style of a picture; install vidstyle again, or name one with "
+    "'vidstyle ui --adain-model FILE'."
 )
 
 
@@ -175,6 +185,13 @@ def too_large(name: str) -> str:
 def pictures_folder() -> Path:
     """Where handed-over pictures are kept, so that a copied command finds them again."""
     return user_folder().parent / "pictures"
+
+
+def _members(path: Path) -> Iterator[Path]:
+    """What the files of a sequence's pattern are, links followed; none where it is no pattern."""
+    if is_sequence(path) and path.parent.is_dir():
+        pattern = parse_pattern(path)
+        yield from (pattern.file(number).resolve() for number in pattern.numbers_on_disk())
 
 
 def _label(path: Path) -> str:

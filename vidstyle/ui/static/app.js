@@ -2,6 +2,7 @@
 
 import * as api from "./api.js";
 import { Controls } from "./controls.js";
+import { Gallery } from "./gallery.js";
 import { Render } from "./render.js";
 import { Timeline } from "./timeline.js";
 import { Viewer } from "./viewer.js";
@@ -13,10 +14,14 @@ const IDLE_MS = 1500;
 
 const viewer = new Viewer();
 const timeline = new Timeline((isSettled) => refresh({ draftOnly: !isSettled }));
+const gallery = new Gallery({
+  onChange: (isSettled) => refresh(isSettled ? { delay: 0 } : {}),
+  onMark: () => controls?.enable("style_weight", gallery.takesPicture),
+  say: toast,
+});
 const render = new Render({ onPlay: showPlayers, onEnd: () => {} });
 let state = null; // what the server told at the start
 let clip = null;
-let style = "";
 let controls = null;
 
 // ---- asking for frames -------------------------------------------------------------------------------------------
@@ -27,7 +32,7 @@ let flight = new AbortController();
 let sourceOf = "";
 let scrubbing = ""; // "once" while a draft for the moving playhead is made, "again" if it moved on
 
-function settings() { return { style, ...controls.changed() }; }
+function settings() { return { style: gallery.value, ...controls.changed() }; }
 
 function refresh({ draftOnly = false, delay = SETTLE_MS } = {}) {
   if (!clip) return;
@@ -52,7 +57,7 @@ async function load(draftOnly) {
     if (signal.aborted) return;
     const seconds = (performance.now() - started) / 1000;
     badge("parity", "as rendered", `Warmed up over ${parity.warmup} frames, as the full render is; took ${seconds.toFixed(1)} s`);
-    await loadStyleThumbnails(signal);
+    await gallery.fill(clip.path, timeline.seconds(), signal);
     await idle(signal);
     // Nobody is waiting: paint ahead, so that the consistency slider answers at once. Any new request stops it.
     if (!render.isRunning && !document.hidden) await api.prepare(request, signal);
@@ -76,8 +81,8 @@ function idle(signal) {
 }
 
 async function loadDraft(request, signal) {
-  const { size, fps, deinterlace } = request.settings;
-  const source = JSON.stringify([request.clip, request.at, size, fps, deinterlace]);
+  const { size, fps, deinterlace, video_stream, on_error } = request.settings;
+  const source = JSON.stringify([request.clip, request.at, size, fps, deinterlace, video_stream, on_error]);
   const original = source === sourceOf ? null : api.loadFrame({ ...request, kind: "source" }, signal);
   const draft = api.loadFrame({ ...request, kind: "draft" }, signal);
   const [before, after] = await Promise.all([original, draft]);
@@ -85,7 +90,7 @@ async function loadDraft(request, signal) {
   await Promise.all([before && viewer.setPicture("original", before.address), viewer.setPicture("styled", after.address)]);
   sourceOf = source;
   timeline.start();
-  $("style-tag").textContent = styleLabel();
+  $("style-tag").textContent = gallery.label;
   badge("draft", "draft");
   clearNotice();
   controls.setError(null);
@@ -123,119 +128,12 @@ function toast(sentence, milliseconds = 5000) {
   toast.timer = setTimeout(() => { $("toast").hidden = true; }, milliseconds);
 }
 
-// ---- styles ------------------------------------------------------------------------------------------------------
-
-let thumbnailsOf = "";
-
-function styleLabel() { return state.styles.find((each) => each.name === style)?.label ?? stem(style.split("/").pop()); }
-
-function drawStyles() {
-  const box = $("styles");
-  box.replaceChildren(...state.styles.map((each) => {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.className = "style";
-    button.dataset.style = each.name;
-    button.setAttribute("role", "radio");
-    button.title = each.title || each.label;
-    const image = new Image();
-    image.alt = "";
-    image.draggable = false;
-    const name = document.createElement("span");
-    name.textContent = each.label;
-    button.append(image, name);
-    if (each.kind !== "shipped") {
-      const mark = document.createElement("small");
-      mark.textContent = { own: "yours", picture: "picture", given: "file" }[each.kind];
-      name.append(mark);
-    }
-    button.addEventListener("click", () => choose(each.name));
-    return button;
-  }));
-  thumbnailsOf = "";
-  markStyle();
-  const chosen = box.querySelector("[aria-checked=true]");
-  if (chosen) box.scrollLeft = chosen.offsetLeft - (box.clientWidth - chosen.offsetWidth) / 2; // where they are a row
-}
-
-function markStyle() {
-  for (const button of $("styles").children) {
-    const mine = button.dataset.style === style;
-    button.setAttribute("aria-checked", String(mine));
-    button.tabIndex = mine ? 0 : -1;
-  }
-  const kind = state.styles.find((each) => each.name === style)?.kind;
-  controls?.enable("style_weight", kind === "picture" || /\.(jpe?g|png|webp|tiff?|bmp)$/i.test(style));
-}
-
-function choose(name) {
-  if (name === style) return;
-  style = name;
-  markStyle();
-  $("styles").querySelector("[aria-checked=true]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
-  refresh({ delay: 0 });
-}
-
-$("styles").addEventListener("keydown", (event) => {
-  const by = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 }[event.key];
-  if (!by) return;
-  event.preventDefault();
-  event.stopPropagation();
-  const names = state.styles.map((each) => each.name);
-  choose(names[(names.indexOf(style) + by + names.length) % names.length]);
-  $("styles").querySelector("[aria-checked=true]").focus();
-});
-
-// One after the other, and only when the frame itself is done: the same processor paints both.
-async function loadStyleThumbnails(signal) {
-  if (thumbnailsOf === clip.path) return;
-  const [path, at] = [clip.path, timeline.seconds().toFixed(3)];
-  for (const button of [...$("styles").children]) {
-    if (signal.aborted) return; // what is missing comes after the next frame
-    const image = button.querySelector("img");
-    if (image.classList.contains("filled") && image.dataset.of === path) continue;
-    image.dataset.of = path;
-    image.src = api.styleAddress(button.dataset.style, path, at);
-    await image.decode().then(() => image.classList.add("filled"), () => {});
-  }
-  thumbnailsOf = path;
-}
-
-async function takePicture(file) {
-  if (!file) return;
-  if (state.pictures) { toast(state.pictures, 9000); return; }
-  $("drop").classList.add("busy");
-  try {
-    const added = await api.sendPicture(file);
-    state.styles = state.styles.filter((each) => each.name !== added.name);
-    state.styles.unshift(added);
-    drawStyles();
-    choose(added.name);
-  } catch (error) {
-    toast(error.message, 9000);
-  } finally {
-    $("drop").classList.remove("busy");
-    $("picture").value = "";
-  }
-}
-
-$("picture").addEventListener("change", () => takePicture($("picture").files[0]));
-for (const name of ["dragover", "dragenter"]) {
-  document.addEventListener(name, (event) => { event.preventDefault(); document.body.classList.add("dragging"); });
-}
-document.addEventListener("dragleave", (event) => { if (!event.relatedTarget) document.body.classList.remove("dragging"); });
-document.addEventListener("drop", (event) => {
-  event.preventDefault();
-  document.body.classList.remove("dragging");
-  takePicture(event.dataTransfer.files[0]);
-});
-
 // ---- command, preset, render -------------------------------------------------------------------------------------
 
 function folder() { return clip.path.slice(0, -clip.name.length); }
 function suggestedName() {
   const suffix = /\.(mp4|m4v|mov|mkv|webm)$/i.exec(clip.name)?.[0] ?? ".mp4";
-  return `${stem(clip.name)}-${styleLabel()}${suffix}`;
+  return `${stem(clip.name)}-${gallery.label}${suffix}`;
 }
 
 function ask({ title, name, button, act }) {
@@ -276,7 +174,7 @@ $("copy").addEventListener("click", async () => {
 
 $("save").addEventListener("click", () => ask({
   title: "Save these settings as a preset",
-  name: `${styleLabel()}.toml`,
+  name: `${gallery.label}.toml`,
   button: "Save",
   act: async (request) => {
     const saved = await api.savePreset(request);
@@ -333,7 +231,7 @@ async function open(path) {
 function offerClips() {
   document.body.dataset.state = "empty";
   if (!state.clips.length) {
-    notice("empty", "There is no clip in this folder. Start with: vidstyle ui CLIP");
+    notice("empty", "There is no clip in this folder; start with 'vidstyle ui CLIP'. Sequences of pictures and stills are for 'vidstyle preview' and 'vidstyle stylize'.");
     return;
   }
   const list = document.createElement("div");
@@ -362,7 +260,7 @@ $("clip").addEventListener("change", () => open($("clip").value));
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || $("ask").open) return;
   if (event.target.matches("input:not([type=range]):not([type=checkbox]), select, textarea")) return;
-  if (event.target.matches("#controls input[type=range], #play-at")) return;
+  if (event.target.matches("#controls input[type=range], #mix-share, #play-at")) return;
   if (render.isPlaying) {
     if (event.key === "Escape") render.closePlayers();
     else if (event.key === " " && !event.target.matches("button")) render.toggle();
@@ -382,15 +280,9 @@ async function begin() {
     notice("error", error.message);
     return;
   }
-  style = state.settings.style;
   controls = new Controls($("controls"), state.controls, state.settings, { onChange: changedControl, moment: () => timeline.frameStart() });
   $("reset").disabled = Object.keys(controls.changed()).length === 0;
-  if (state.pictures) {
-    $("drop").classList.add("off");
-    $("drop-text").textContent = state.pictures;
-    $("picture").disabled = true;
-  }
-  drawStyles();
+  gallery.open(state);
   const paths = state.clips.map((each) => each.path);
   if (state.clip && !paths.includes(state.clip)) state.clips.unshift({ path: state.clip, name: state.clip.split("/").pop() });
   $("clip").replaceChildren(...state.clips.map((each) => new Option(each.name, each.path)));

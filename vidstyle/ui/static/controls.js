@@ -61,6 +61,7 @@ export class Controls {
       const mine = name === field;
       row.error.textContent = mine ? sentence : "";
       row.element.classList.toggle("wrong", mine);
+      if (mine) row.element.scrollIntoView({ block: "nearest" });
     }
     return this.rows.has(field);
   }
