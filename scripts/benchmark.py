@@ -6,6 +6,7 @@ cv2.VideoCapture, paint every frame alone in eager fp32 and write with cv2.Video
 frames steady. Every measurement is a process of its own, so that its peak memory is its own.
 
 Usage: python scripts/benchmark.py [--clip CLIP] [--frames N] [--size 1280x720] [--memory] [--json OUT] ...
+       python scripts/benchmark.py --preview [--clip CLIP]      # one frame, in a fresh process
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ def benchmark(options: argparse.Namespace) -> Result:
     settings = {name: value for name in names if (value := getattr(options, name)) is not None}
     clip = str(options.clip)
     found: Result = {"machine": in_child("machine"), "clip": options.clip.name, "settings": settings}
+    if options.preview:
+        found["preview"] = in_child("preview", clip=clip, settings=settings)
+        return found
     found["vidstyle"] = ours = in_child("render", clip=clip, frames=options.frames, settings=settings)
     if not options.skip_baseline:
         shared = {"clip": clip, "size": options.size, "device": options.device or "auto"}
@@ -66,12 +70,15 @@ def roofline(render: Result, settings: Result, peak_tflops: float | None, peak_t
 
 def print_table(found: Result) -> None:
     """The same for people."""
-    machine, ours = found["machine"], found["vidstyle"]
+    machine, ours = found["machine"], found.get("vidstyle", {"compute": "a preview"})
     print(f"{machine['cpu']}, {machine['num_cores']} cores, torch {machine['torch']}, {ours['compute']}")
     if machine["load_average"][0] > 0.5:
         print(
             f"note: load average {machine['load_average'][0]:.1f} before the first measurement: other work slows these"
         )
+    if "preview" in found:
+        print_preview(found["clip"], found["preview"])
+        return
     print(f"{found['clip']} at {ours['size'][0]}x{ours['size'][1]}; {ours['flow']}\n")
     line = "{:<10} {:>8} {:>11} {:>9} {:>8} {:>7}  {}"
     print(
@@ -96,6 +103,18 @@ def print_table(found: Result) -> None:
         print(f"\nstyle network, one frame: {line}")
 
 
+def print_preview(clip: str, found: Result) -> None:
+    """How long one frame took, imports apart."""
+    width, height = found["size"]
+    print(f"{clip}: the frame of {found['at_seconds']:g} s at {width}x{height}; {found['flow']}\n")
+    print(f"preview {found['preview_seconds']:.1f} s, with {found['num_warmup_frames']} frames painted before it")
+    print(f"imports {found['import_seconds']:.1f} s, not counted above")
+    print(
+        f"processor {found['cpu_seconds']:.1f} s over all threads, imports apart; peak {found['peak_rss_mib']:.0f} MiB"
+    )
+    print(f"it says of the full render: {found['estimate']}")
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Parse, measure, print."""
     parser = argparse.ArgumentParser(description="Measure speed and memory of a render, and of the baselines.")
@@ -109,6 +128,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--size", help="1280x720, 720p, 640w or 50%%")
     parser.add_argument("--batch-size", type=int)
     parser.add_argument("--threads", type=int, help="of torch, in every measurement; default: torch's own choice")
+    parser.add_argument("--preview", action="store_true", help="measure one frame's preview instead, imports apart")
     parser.add_argument("--skip-baseline", action="store_true")
     parser.add_argument(
         "--memory", type=int, nargs="*", metavar="FRAMES", help="peak memory by length; default 200 and 2000 frames"

@@ -3,7 +3,8 @@
     python scripts/make_control_pictures.py                  # docs/images/controls/*.jpg
     python scripts/make_control_pictures.py --only strength mask
 
-Needs nothing but the package. The matte, the look-up table and the grainy frame it makes for that stay in out/controls.
+Needs the package and its extra 'otio'. The matte, look-up table, grainy frame and cut list it makes for that
+stay in out/controls.
 """
 
 from __future__ import annotations
@@ -30,6 +31,15 @@ AT_SECONDS = 2.0
 STYLE = "starry-night"
 CELL = "320w"
 QUALITY = 82
+#: The sample clip has one cut, in its middle.
+EDL = """TITLE: sample clip
+FCM: NON-DROP FRAME
+
+001  A001     V     C        10:00:00:00 10:00:03:00 01:00:00:00 01:00:03:00
+* FROM CLIP NAME: boat.mov
+002  A002     V     C        11:30:00:00 11:30:03:00 01:00:03:00 01:00:06:00
+* FROM CLIP NAME: shore.mov
+"""
 
 
 def main() -> None:
@@ -54,7 +64,7 @@ def main() -> None:
 
 
 def make_material() -> None:
-    """A matte around the boat, a warm look-up table, and a frame with grain."""
+    """A matte around the boat, a warm look-up table, a frame with grain, and the sample clip's cut list."""
     MATERIAL.mkdir(parents=True, exist_ok=True)
     source = frame(style="identity")
     height, width = 360, 640
@@ -67,6 +77,8 @@ def make_material() -> None:
     steps = np.linspace(0, 1, 9)
     rows = [f"{min(1.12 * r + 0.03, 1):.5f} {g:.5f} {0.1 + 0.72 * b:.5f}" for b in steps for g in steps for r in steps]
     (MATERIAL / "warm.cube").write_text("LUT_3D_SIZE 9\n" + "\n".join(rows) + "\n", encoding="utf-8")
+
+    (MATERIAL / "cut.edl").write_text(EDL, encoding="utf-8")
 
 
 def write_grey(path: Path, mask: np.ndarray) -> None:
@@ -90,6 +102,15 @@ def varied(name: str, values: dict[str, Any], **settings: Any) -> Callable[[], d
 def keyframes() -> dict[str, Tensor]:
     keys = [{"at": 0.5, "strength": 0.0, "ease": "smooth"}, {"at": 2.5, "strength": 1.0}]
     return {f"{at:g} s": frame(at, keyframes=keys) for at in (0.5, 1.2, 1.8, 2.5)}
+
+
+def shots() -> dict[str, Tensor]:
+    own = [{"name": "boat", "strength": 0.5}, {"name": "shore", "style": "the-scream", "detail": 0.4}]
+    settings = {"shots": own, "shots_from": MATERIAL / "cut.edl"}
+    return {
+        f"{name}, {at:g} s": frame(at, **settings)
+        for name, at in (("boat", 1), ("boat", 2.9), ("shore", 3.1), ("shore", 5))
+    }
 
 
 def grain() -> dict[str, Tensor]:
@@ -122,6 +143,7 @@ SHEETS: dict[str, Callable[[], dict[str, Tensor]]] = {
         },
     ),
     "keyframes": keyframes,
+    "shots": shots,
     "lut": lambda: {
         "none": frame(),
         "--lut-at after": frame(lut=MATERIAL / "warm.cube"),

@@ -55,6 +55,33 @@ def measure_render(clip: str, frames: int | None, settings: Result) -> Result:
     }
 
 
+def measure_preview(clip: str, settings: Result) -> Result:
+    """One frame from the middle of the clip, in a process that has done nothing before."""
+    started = time.perf_counter()
+    from vidstyle.api import preview
+    from vidstyle.media.probe import probe_video
+
+    imported = time.perf_counter()
+    at_seconds = (probe_video(clip).duration_seconds or 0.0) / 2
+    begun, used_before = time.perf_counter(), time.process_time()
+    with tempfile.TemporaryDirectory() as folder:
+        report = preview(clip, Path(folder) / "look.png", at=at_seconds, estimate=True, **settings)
+    done = time.perf_counter()
+    (cell,), (estimate,) = report.cells, report.estimates
+    return {
+        "at_seconds": at_seconds,
+        "size": (cell.stylized.shape[-1], cell.stylized.shape[-2]),
+        "num_warmup_frames": cell.num_warmup_frames,
+        "import_seconds": imported - started,
+        "preview_seconds": done - begun,
+        "cpu_seconds": time.process_time() - used_before,
+        "steady_fps": estimate.frames_per_second,
+        "estimate": str(estimate),
+        "flow": report.flow,
+        **peak_memory(),
+    }
+
+
 def repeat_clip(clip: str, target: str, frames: int) -> Result:
     """Copy a clip's packets, over and over, until there are ``frames`` frames; nothing is encoded again."""
     import av
@@ -243,6 +270,7 @@ def describe_machine() -> Result:
 JOBS: dict[str, Callable[..., Result]] = {
     "machine": describe_machine,
     "render": measure_render,
+    "preview": measure_preview,
     "repeat": repeat_clip,
     "baseline": measure_baseline,
     "roofline": measure_roofline,

@@ -4,30 +4,28 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from contextlib import ExitStack
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import torch.nn.functional as F
 from torch import Tensor
 
 from vidstyle.compose import Composition
 from vidstyle.config import RenderConfig, make_config
 from vidstyle.controls.clip import facts_of_picture
-from vidstyle.errors import ConfigError, OpenError, UnsupportedMediaError
-from vidstyle.flow.select import FlowChoice
+from vidstyle.errors import ConfigError, UnsupportedMediaError
 from vidstyle.frames import VideoFrame
-from vidstyle.media.eight_bits import to_eight_bits
-from vidstyle.media.sequence_names import is_sequence
-from vidstyle.media.sequence_reader import SequenceReader
-from vidstyle.media.sheets import before_after, contact_sheet
+from vidstyle.media.comparisons import check_comparison
 from vidstyle.media.stills import claim_output, holds_sixteen_bits, is_still, read_still, write_still
-from vidstyle.pipeline.preview import PreviewFrame, preview_frame
-from vidstyle.planning import open_moment, open_source, plan_still, refuse_picture
-from vidstyle.rendering import OnPlan, OnProgress, clip_facts, num_warmup, render_clip
-from vidstyle.report import RenderReport
-from vidstyle.sidecar import add_sidecar, claim_sidecar, settings_changed
+from vidstyle.planning import plan_still, refuse_picture
+from vidstyle.previewing.cells import CellMaker, PreviewCell, sheet_of
+from vidstyle.previewing.estimate import Estimator
+from vidstyle.previewing.proxy import render_proxy
+from vidstyle.rendering import OnPlan, OnProgress, render_clip
+from vidstyle.report import RenderEstimate, RenderReport
+from vidstyle.sidecar import add_sidecar, claim_sidecar
 
 
 def stylize(
@@ -74,11 +72,7 @@ def stylize(
     replaces = overwrite or config.continue_
     if config.sidecar:
         claim_sidecar(output, overwrite=replaces)
-    others = settings_changed(output, config) if config.continue_ else []
     report = _stylize(source, output, config, overwrite, on_plan=on_plan, on_progress=on_progress)
-    if others:
-        note = f"The frames that were there were made with another {', '.join(others)}; --overwrite renders all anew."
-        report = replace(report, notes=(*report.notes, note))
     if config.sidecar:
         return add_sidecar(report, source, config, command=command, overwrite=replaces)
     return report
@@ -130,41 +124,24 @@ def _paint_picture(composition: Composition, picture: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class PreviewCell:
-    """One style at one moment.
-
-    Attributes:
-        style: name of the style.
-        at_seconds: moment asked for, counted from the clip's first frame.
-        shown_seconds: when the frame shown at that moment starts, likewise.
-        original: (3, H, W) uint8 RGB, at the output size.
-        stylized: (3, H, W) uint8 RGB, as the full render would deliver it to the encoder.
-        num_warmup_frames: frames of the same shot before it that the filter saw.
-    """
-
-    style: str
-    at_seconds: float
-    shown_seconds: float
-    original: Tensor
-    stylized: Tensor
-    num_warmup_frames: int
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class PreviewReport:
     """Result of ``vidstyle.preview``.
 
     Attributes:
-        cells: one a style and moment, styles first.
-        sheet: (3, H, W) uint8 RGB: before and after, or a labelled contact sheet.
-        output: the picture written; None where none was asked for.
+        cells: one a style, strength and moment, in this order; none of a proxy clip.
+        sheet: (3, H, W) uint8 RGB: one frame in its comparison, or a labelled contact sheet; None of a proxy clip.
+        output: the file written; None where none was asked for.
         flow: flow estimator and why it was chosen, one sentence.
+        clip: how a proxy clip was rendered; None of pictures.
+        estimates: what the full render would take, for each style; none where that was not asked for, or of a still.
     """
 
     cells: tuple[PreviewCell, ...]
-    sheet: Tensor
+    sheet: Tensor | None
     output: Path | None
     flow: str
+    clip: RenderReport | None = None
+    estimates: tuple[RenderEstimate, ...] = ()
 
 
 def preview(
@@ -173,28 +150,44 @@ def preview(
     *,
     at: float | str | Sequence[float | str] = 0.0,
     style: str | Sequence[str] | None = None,
+    strength: float | Sequence[float] | None = None,
+    compare: str | None = None,
+    clip_seconds: float | None = None,
+    estimate: bool = False,
     preset: str | Path | None = None,
     overwrite: bool = False,
     on_cell: Callable[[PreviewCell], None] | None = None,
+    on_progress: OnProgress | None = None,
     **settings: Any,
 ) -> PreviewReport:
-    """Show frames as the full render would paint them, without rendering the clip.
+    """Show frames, or a few seconds, as the full render would paint them, without rendering the clip.
 
     The temporal filter is warmed up over the frames before each moment, as many as β makes matter and never across a
     cut, so that a preview equals the render's frame before encoding (PSNR above 45 dB).
 
     Args:
         source: video, GIF, still, or pattern of a sequence.
-        output: picture to write; None writes nothing.
+        output: picture to write, or the video with ``clip_seconds``; None writes nothing.
         at: one or more moments, counted from the clip's first frame: seconds, or timecodes; a still ignores them.
-        style: one or more styles; more than one moment or style makes a contact sheet.
+        style: one or more styles.
+        strength: one or more strengths. A frame is painted once a style and mixed with its source at each. More than
+            one moment, style or strength makes a contact sheet: moments from left to right, and a row for each style
+            at each strength.
+        compare: ``side`` shows the original beside the stylized frame (the default of pictures), ``wipe`` its left half
+            and the stylized right half, ``diff`` the amplified difference; a sheet shows it in every cell. A proxy clip
+            shows the stylized frame alone by default.
+        clip_seconds: render a proxy clip of so many seconds from ``at`` on, with sound, to ``output``: at ``size``, or
+            with a shorter side of at most 360 pixels.
+        estimate: measure what the full render would take. Up to two seconds are spent on frames behind a moment that
+            has few before it.
         preset: name of a shipped preset, or a TOML file.
         overwrite: replace an existing output.
         on_cell: told about each cell as it is done.
+        on_progress: told how far a proxy clip is.
         **settings: fields of ``vidstyle.config.RenderConfig``.
 
     Returns:
-        The frames and the sheet.
+        The frames and the sheet, or how the proxy clip was rendered.
 
     Raises:
         ConfigError: a setting cannot be used.
@@ -202,105 +195,53 @@ def preview(
         ModelError: a style cannot be found or loaded.
         DeviceError: the device is not there or too small.
     """
-    source = Path(source)
+    source, output = Path(source), None if output is None else Path(output)
     times = [at] if isinstance(at, int | float | str) else list(at)
     styles: list[str | None] = [style] if style is None or isinstance(style, str) else list(style)
-    if not times or not styles:
-        raise ConfigError("A preview needs at least one moment and one style; name them with 'at' and 'style'.")
+    strengths: list[float | None] = (
+        [strength] if strength is None or isinstance(strength, int | float) else list(strength)
+    )
+    if not times or not styles or not strengths:
+        raise ConfigError("A preview needs at least one moment, one style and one strength; leave out what is empty.")
+    comparison = None if compare is None else check_comparison(compare)
+    configs = [[make_config(preset, style=name, strength=value, **settings) for value in strengths] for name in styles]
+    if clip_seconds is not None:
+        if output is None:
+            raise ConfigError("A proxy clip needs a name to be written to; give an output, such as look.mp4.")
+        if len(times) + len(styles) + len(strengths) > 3:
+            raise ConfigError("A proxy clip shows one style at one strength, from one moment on; give one of each.")
+        report, estimates = render_proxy(
+            source,
+            output,
+            configs[0][0],
+            at=times[0],
+            seconds=clip_seconds,
+            compare=comparison,
+            estimates=estimate,
+            overwrite=overwrite,
+            on_progress=on_progress,
+        )
+        return PreviewReport((), None, output, report.flow, report, estimates)
     if output is not None:
-        output = Path(output)
         if not is_still(output):
-            raise UnsupportedMediaError(f"{output} is not a picture; write the preview to .png or .jpg.", output)
+            raise UnsupportedMediaError(
+                f"{output} is not a picture; write the preview to .png or .jpg, or pass --clip for a video.", output
+            )
         claim_output(output, source=source, overwrite=overwrite)
-    cells: list[PreviewCell] = []
-    flow_reason = ""
-    for name in styles:
-        composition = Composition.load(make_config(preset, style=name, **settings))
-        flow = composition.flow()
-        for moment in times[:1] if is_still(source) else times:
-            if is_still(source):
-                cell = _still_cell(source, composition)
-            elif is_sequence(source):
-                cell = _sequence_cell(source, composition, flow, moment)
-                flow_reason = flow.reason
-            else:
-                cell = _clip_cell(source, composition, flow, moment)
-                flow_reason = flow.reason
-            cells.append(cell)
-            if on_cell is not None:
-                on_cell(cell)
-    sheet = _sheet(cells, len(styles))
+    times = times[:1] if is_still(source) else times
+    with ExitStack() as stack:
+        estimator = None
+        if estimate and not is_still(source):
+            estimator = stack.enter_context(Estimator(source, configs[0][0]))
+        rows: list[list[PreviewCell]] = []
+        for of_style in configs:
+            composition = Composition.load(max(of_style, key=lambda config: config.strength))
+            several = [config.strength for config in of_style] if len(of_style) > 1 else []
+            maker = CellMaker(source, composition, composition.flow(), several, estimator)
+            rows += maker.rows(times, on_cell)
+        estimates = estimator.estimates() if estimator is not None else ()
+    sheet = sheet_of(rows, comparison or "side")
     if output is not None:
         write_still(output, sheet, overwrite=overwrite)
-    return PreviewReport(tuple(cells), sheet, output, flow_reason)
-
-
-def _still_cell(source: Path, composition: Composition) -> PreviewCell:
-    picture = read_still(source).data
-    painted = _paint_picture(composition, picture)
-    return PreviewCell(composition.stylizer.name, 0.0, 0.0, _fit(picture, painted), painted, 0)
-
-
-def _clip_cell(source: Path, composition: Composition, flow: FlowChoice, at: float | str) -> PreviewCell:
-    config = composition.config
-    with open_moment(source, config, at, num_warmup(config)) as reader:
-        info, at_seconds = reader.info, reader.moment(at)
-        begin, end = (None if m is None else reader.moment(m) for m in (config.start_seconds, config.end_seconds))
-        if at_seconds < (begin or 0) or (end is not None and at_seconds >= end):
-            raise ConfigError(
-                f"{float(at_seconds):g} s is outside the range to render; choose a moment between start and end."
-            )
-        if flow.estimator is not None:
-            flow.estimator.reset()
-        painter = composition.painter(info.upright_size, info.average_rate, flow, clip_facts(reader, config))
-        found = preview_frame(reader, painter, float(reader.origin + at_seconds))
-        if found is None:
-            length = f", which is {info.duration_seconds:.2f} s long" if info.duration_seconds else ""
-            raise OpenError(f"{float(at_seconds):g} s is outside {source}{length}; choose a moment within it.", source)
-        return _cell(composition, found, float(at_seconds), reader.origin)
-
-
-def _sequence_cell(source: Path, composition: Composition, flow: FlowChoice, at: float | str) -> PreviewCell:
-    with open_source(source, None, composition.config, lambda _: None) as reader:
-        if not isinstance(reader, SequenceReader):
-            raise TypeError(f"{source} is no sequence")
-        sequence = reader.sequence
-    index = sequence.index_at(at)
-    if flow.estimator is not None:
-        flow.estimator.reset()
-    config, info = composition.config, sequence.info
-    with sequence.read(index, index + 1, num_warmup(config)) as part:
-        painter = composition.painter(info.upright_size, info.average_rate, flow, clip_facts(part, config))
-        found = preview_frame(part, painter, float((index + Fraction(1, 2)) * sequence.info.time_base))
-    if found is None:
-        raise OpenError(f"{source} has no frame at {at}; choose another moment.", source)
-    return _cell(composition, found, float(index * sequence.info.time_base), Fraction(0))
-
-
-def _cell(composition: Composition, found: PreviewFrame, at_seconds: float, origin: Fraction) -> PreviewCell:
-    painted = found.painted
-    return PreviewCell(
-        style=composition.stylizer.name,
-        at_seconds=at_seconds,
-        shown_seconds=float(painted.source.pts * painted.source.time_base - origin),
-        original=_fit(to_eight_bits(painted.source.data), painted.data),
-        stylized=painted.data,
-        num_warmup_frames=found.num_warmup_frames,
-    )
-
-
-def _fit(picture: Tensor, like: Tensor) -> Tensor:
-    size = (like.shape[-2], like.shape[-1])
-    if tuple(picture.shape[-2:]) == size:
-        return picture
-    return F.interpolate(picture[None], size=size, mode="bilinear", antialias=True)[0]
-
-
-def _sheet(cells: Sequence[PreviewCell], num_styles: int) -> Tensor:
-    if len(cells) == 1:
-        return before_after(cells[0].original, cells[0].stylized, labels=("original", cells[0].style))
-    num_times = len(cells) // num_styles
-    rows = [[cell.original for cell in cells[:num_times]]]
-    rows += [[cell.stylized for cell in cells[i * num_times : (i + 1) * num_times]] for i in range(num_styles)]
-    names = ["original", *(cells[i * num_times].style for i in range(num_styles))]
-    return contact_sheet(rows, names, [f"{cell.at_seconds:g} s" for cell in cells[:num_times]])
+    flow = "" if is_still(source) else maker.flow.reason
+    return PreviewReport(tuple(cell for row in rows for cell in row), sheet, output, flow, None, estimates)

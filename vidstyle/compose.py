@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -77,6 +77,11 @@ def cpu_has_bf16() -> bool:
     return any(flag in flags for flag in ("avx512_bf16", "amx_bf16"))
 
 
+def frames_a_call(config: RenderConfig, device: torch.device) -> int:
+    """How many frames the network is handed at once."""
+    return config.batch_size or _DEFAULT_BATCH.get(device.type, 1)
+
+
 def load_stylizer(config: RenderConfig) -> Stylizer:
     """Find and load the style: ``identity``, a file, a picture (AdaIN), a plugin, a shipped name, or ``A:0.6+B:0.4``.
 
@@ -146,12 +151,14 @@ class Composition:
         compute: device and precision.
         stylizer: on the device.
         region_stylizers: those of ``config.regions``, likewise.
+        shot_stylizers: those of ``config.shots``, by the style's name.
     """
 
     config: RenderConfig
     compute: Compute
     stylizer: Stylizer
     region_stylizers: tuple[Stylizer, ...] = ()
+    shot_stylizers: dict[str, Stylizer] = field(default_factory=dict)
 
     @classmethod
     def load(cls, config: RenderConfig) -> Composition:
@@ -162,19 +169,41 @@ class Composition:
         """
         compute = choose_compute(config.device, config.precision)
         try:
-            configs = [config, *(config.model_copy(update={"style": region.style}) for region in config.regions)]
+            of_shots = [style for style in dict.fromkeys(shot.style for shot in config.shots) if style is not None]
+            styles = [config.style, *(region.style for region in config.regions), *of_shots]
+            configs = [config.model_copy(update={"style": style}) for style in styles]
             stylizer, *others = [load_stylizer(each).to(str(compute.device), compute.dtype) for each in configs]
         except RuntimeError as error:
             if is_out_of_memory(error):
                 raise DeviceError(f"{compute.device} has too little free memory for the style; free some.") from error
             raise
-        return cls(config, compute, stylizer, tuple(others))
+        num_regions = len(config.regions)
+        by_shot = dict(zip(of_shots, others[num_regions:], strict=True))
+        return cls(config, compute, stylizer, tuple(others[:num_regions]), by_shot)
+
+    @property
+    def paints_nothing(self) -> bool:
+        """Every style is ``identity``: there is nothing to be made steady."""
+        return all(isinstance(stylizer, IdentityStylizer) for stylizer in self._stylizers)
+
+    @property
+    def leaves_samples(self) -> bool:
+        """Whether pixels may come out as they were decoded, so that a writer can keep the source's own samples."""
+        config = self.config
+        is_partial = config.mask is not None or bool(config.regions) or config.lowest("strength") == 0.0
+        return is_partial or any(isinstance(stylizer, IdentityStylizer) for stylizer in self._stylizers)
+
+    @property
+    def _stylizers(self) -> tuple[Stylizer, ...]:
+        return (self.stylizer, *self.region_stylizers, *self.shot_stylizers.values())
 
     def flow(self) -> FlowChoice:
-        """A fresh flow estimator; none where consistency is 0 throughout."""
+        """A fresh flow estimator; none where consistency is 0 throughout, or nothing is painted."""
         config = self.config
         if config.highest("consistency") == 0.0:
             return FlowChoice(None, "none", "No optical flow, because consistency is 0.")
+        if self.paints_nothing and config.flow == "auto":
+            return FlowChoice(None, "none", "No optical flow, because nothing is painted.")
         return choose_flow(
             config.flow, str(self.compute.device), allow_download=config.allow_download, weights=config.flow_weights
         )
@@ -202,15 +231,19 @@ class Composition:
         estimator = flow.estimator if flow is not None else None
         wanted = output_size(config.size, size)
         unturned = [self.stylizer, *self.region_stylizers]
-        look, stylizers = dress(config, unturned, size, wanted, clip, device=self.compute.device)
+        look, stylizers = dress(
+            config, unturned, size, wanted, clip, device=self.compute.device, shot_stylizers=self.shot_stylizers
+        )
         return Painter(
             stylizer=stylizers[0],
             region_stylizers=tuple(stylizers[1:]),
             look=look,
-            temporal=ConsistencyFilter(config.consistency) if estimator is not None else None,
+            temporal=ConsistencyFilter(config.consistency)
+            if estimator is not None and not self.paints_nothing
+            else None,
             flow=estimator,
             cuts=CutDetector(rate) if rate is not None else None,
             device=self.compute.device,
             size=wanted if wanted != size else None,
-            batch_size=config.batch_size or _DEFAULT_BATCH.get(self.compute.device.type, 1),
+            batch_size=frames_a_call(config, self.compute.device),
         )

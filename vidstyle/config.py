@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Collection
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, ValidationError, field_validator
 
-from vidstyle.control_settings import ControlSettings
+from vidstyle.control_settings import KEYFRAMABLE, OF_SHOTS, ControlSettings
 from vidstyle.encoding import EncodingSettings, override
 from vidstyle.errors import ConfigError
-from vidstyle.explain import explain
+from vidstyle.explain import explain, place_of
 from vidstyle.moments import Timecode, check_frames, parse_moment, parse_rate
 
 FlowName = Literal["auto", "raft", "raft-small", "raft-large", "dis", "none"]
@@ -167,6 +169,8 @@ def _even(value: float) -> int:
 def make_config(preset: str | Path | None = None, **flags: Any) -> RenderConfig:
     """Build settings from a preset and flags; flags that are None leave the preset or the default in place.
 
+    A flag also wins over what the preset's keyframes and shots say of the same setting.
+
     Raises:
         ConfigError: an unknown key, a wrong type or a value out of range; the message names it.
     """
@@ -179,7 +183,26 @@ def make_config(preset: str | Path | None = None, **flags: Any) -> RenderConfig:
     except ValidationError as error:
         raise ConfigError(explain(error, RenderConfig, str(preset or ""), text, tuple(given))) from error
     _check_range(config)
+    if preset is not None:
+        config = _without(config, given)
+        if config.shots and "shots" not in given:
+            config._place = partial(place_of, str(preset), text)
     return config
+
+
+def _without(config: RenderConfig, flags: Collection[str]) -> RenderConfig:
+    """Settings whose tables say nothing of what flags say, unless the tables are flags as well."""
+    names = [name for name in OF_SHOTS if name in flags]
+    nothing = dict.fromkeys(names)
+    changed: dict[str, Any] = {}
+    if names and config.shots and "shots" not in flags:
+        changed["shots"] = tuple(shot.model_copy(update=nothing) for shot in config.shots)
+    if names and config.keyframes and "keyframes" not in flags:
+        keys = [
+            key.model_copy(update={name: None for name in names if name in KEYFRAMABLE}) for key in config.keyframes
+        ]
+        changed["keyframes"] = tuple(k for k in keys if any(getattr(k, name) is not None for name in KEYFRAMABLE))
+    return config.model_copy(update=changed) if changed else config
 
 
 def _check_range(config: RenderConfig) -> None:

@@ -32,8 +32,7 @@ def explain(
     key = ".".join(str(part) for part in location)
     place = ""
     if preset and location and location[0] not in given:
-        line = line_of(text, location)
-        place = f" in preset {preset}" + (f", line {line}," if line else "")
+        place = place_of(preset, text, location)
     around, field = _at(model, location)
     if first["type"] == "extra_forbidden":
         known = list(around.model_fields)
@@ -47,6 +46,12 @@ def explain(
     if isinstance(first["input"], dict) and first["type"] == "value_error":  # about several settings together
         return f"{message[0].upper()}{message[1:]}{place.rstrip(',')}."
     return f"Setting '{key}'{place} cannot be {first['input']!r}: {message[0].lower()}{message[1:]}{allowed}."
+
+
+def place_of(preset: str, text: str, location: _Location) -> str:
+    """Where a setting stands, to be put behind its name: `` in preset look.toml, line 3,``."""
+    line = line_of(text, location)
+    return f" in preset {preset}" + (f", line {line}," if line else "")
 
 
 def allowed_values(field: FieldInfo) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vidstyle.config import RenderConfig, make_config, output_size
+from vidstyle.controls.shots import resolve_shots
 from vidstyle.encoding import bits_per_second
 from vidstyle.errors import ConfigError, UnsupportedMediaError
 from vidstyle.media.describe import MediaDescription, describe_media
@@ -247,9 +248,12 @@ def plan_render(
 
     Raises:
         UnsupportedMediaError: no format has this suffix.
-        ConfigError: the encoder or the container refuses the settings.
+        ConfigError: the encoder or the container refuses the settings, or shots cannot be placed in the clip.
+        OpenError: the cut list cannot be read.
     """
     size = output_size(config.size, reader.info.upright_size)
+    shots = resolve_shots(config, reader)
+    notes = [*notes, *(shots.notes if shots is not None else ())]
     names, num_frames = (str(source), str(output)), reader.num_frames_expected
     if output.suffix.lower() == ".gif":
         if reader.keeps_alpha:

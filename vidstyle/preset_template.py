@@ -34,6 +34,7 @@ _EXAMPLES: dict[str, Any] = {
     "display_space": "srgb",
     "mask": "matte.%04d.png",
     "lut": "look.cube",
+    "shots_from": "cut.edl",
     "codec": "libx265",
     "crf": 20,
     "bitrate": "8M",
@@ -46,6 +47,7 @@ _EXAMPLES: dict[str, Any] = {
 _TABLES: dict[str, dict[str, Any]] = {
     "keyframes": {"at": 2.0, "strength": 0.2, "ease": "smooth"},
     "regions": {"mask": "sky.png", "style": "great-wave", "feather": 12.0},
+    "shots": {"start": 5.0, "end": 8.0, "strength": 0.5, "style": "mosaic"},
 }
 
 

@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import torch
+from torch import Tensor
 
 from vidstyle.compose import Composition
-from vidstyle.config import RenderConfig
+from vidstyle.config import RenderConfig, output_size
 from vidstyle.controls.clip import ClipFacts, facts_of
 from vidstyle.errors import ConfigError
 from vidstyle.flow.select import FlowChoice
@@ -22,10 +24,12 @@ from vidstyle.media.sequence_reader import SequenceReader
 from vidstyle.media.sequence_resume import FrameRun, PartOfClip
 from vidstyle.media.sequence_writer import SequenceWriter
 from vidstyle.media.writer import VideoWriter, open_writer
+from vidstyle.pipeline.painter import PaintedFrame
 from vidstyle.pipeline.render import RenderStats, render
 from vidstyle.planning import open_source, plan_render
 from vidstyle.protocols import MediaSink, MediaSource
 from vidstyle.report import RenderPlan, RenderReport
+from vidstyle.sidecar import settings_changed
 from vidstyle.temporal.filter import warmup_frames
 
 #: Told what is about to happen (sentences), before the first frame.
@@ -34,6 +38,18 @@ OnPlan = Callable[[Sequence[str]], None]
 OnProgress = Callable[[int, int | None], None]
 
 _WHOLE = FrameRun()
+
+
+class Presentation(Protocol):
+    """What is written of painted frames, where it is not the paintings alone."""
+
+    def size(self, painted: tuple[int, int]) -> tuple[int, int]:
+        """(width, height) of what is written of a painting of (width, height)."""
+        ...
+
+    def __call__(self, painted: PaintedFrame) -> Tensor:
+        """(3, H, W) uint8 to write of a frame."""
+        ...
 
 
 def num_warmup(config: RenderConfig) -> int:
@@ -54,17 +70,21 @@ def render_clip(
     *,
     on_plan: OnPlan | None = None,
     on_progress: OnProgress | None = None,
+    show: Presentation | None = None,
 ) -> RenderReport:
-    """Paint a clip or a sequence; see ``vidstyle.stylize``.
+    """Paint a clip or a sequence; see ``vidstyle.stylize``. ``show`` writes something else of each frame.
 
     Raises:
         VidstyleError: input, output, style or settings cannot be used.
     """
     warnings: list[str] = []
+    if config.continue_ and (others := settings_changed(output, config)):
+        names = ", ".join(others)
+        warnings.append(f"The frames that are there were made with another {names}; --overwrite renders all anew.")
     with open_source(source, output, config, warnings.append, warmup_frames=num_warmup(config)) as reader:
         composition = Composition.load(config)
         flow = composition.flow()
-        plan, planned = plan_render(reader, source, output, config, warnings)
+        plan, planned = plan_render(reader, source, output, _as_shown(config, reader, show), warnings)
         job = _Job(source, output, config, overwrite, reader, composition, flow, plan, planned)
         runs = job.runs()
         stats = RenderStats()
@@ -72,7 +92,8 @@ def render_clip(
         expected = _num_expected(reader, runs)
         for number, run in enumerate(runs):
             with job.part(run) as part, job.sink(run, part) as sink:
-                _keep_stored(part, config)
+                if isinstance(part, VideoReader):
+                    part.keeps_stored = composition.leaves_samples
                 facts = clip_facts(part.clip if isinstance(part, PartOfClip) else part, config)
                 painter = composition.painter(reader.info.upright_size, reader.info.average_rate, flow, facts)
                 painter.output_dtype = _frame_dtype(sink)
@@ -82,7 +103,7 @@ def render_clip(
                     on_plan([composition.compute.reason, flow.reason, *plan.lines()])
                 num_before = _num_expected(reader, runs[:number]) or 0
                 on_frame = on_progress and _counting_on(on_progress, num_before, expected)
-                _add(stats, render(part, sink, painter, on_frame, first_seconds=part.first_seconds), sink)
+                _add(stats, render(part, sink, painter, on_frame, first_seconds=part.first_seconds, show=show), sink)
                 notes += [*painter.fallbacks, *_sink_notes(sink)]
         if not runs and on_plan is not None:
             on_plan([composition.compute.reason, *plan.lines()])
@@ -151,16 +172,18 @@ class _Job:
         elif self.planned is None:
             sink = GifWriter(self.output, source=self.reader.path, overwrite=self.overwrite)
         else:
-            sink = open_writer(self.output, self.reader, plan=self.planned, overwrite=self.overwrite)
+            sink = open_writer(self.output, self.reader, self.planned, overwrite=self.overwrite)
         try:
             yield sink
         finally:
             sink.abort()
 
 
-def _keep_stored(part: VideoReader | SequenceReader | PartOfClip, config: RenderConfig) -> None:
-    if isinstance(part, VideoReader):
-        part.keeps_stored = config.lowest("strength") == 0.0
+def _as_shown(config: RenderConfig, reader: VideoReader | SequenceReader, show: Presentation | None) -> RenderConfig:
+    if show is None:
+        return config
+    width, height = show.size(output_size(config.size, reader.info.upright_size))
+    return config.model_copy(update={"size": f"{width}x{height}"})
 
 
 def _counting_on(on_progress: OnProgress, num_before: int, expected: int | None) -> Callable[[int], None]:

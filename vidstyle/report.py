@@ -121,3 +121,72 @@ class RenderReport:
     def stage_rates(self) -> dict[str, float]:
         """Frames a second of each stage on its own."""
         return {name: self.num_frames / seconds for name, seconds in self.stage_seconds.items() if seconds > 0}
+
+
+@dataclass(frozen=True, slots=True)
+class RenderEstimate:
+    """What the full render would take, as far as a preview can tell; ``str`` says it in words.
+
+    Attributes:
+        style: what is painted.
+        size: (width, height) of the output in pixels.
+        num_frames: that would be painted; None where the clip does not say.
+        frames_per_second: painted at, start-up apart; None where too few frames were painted to tell.
+        memory_bytes: peak of this process so far, scaled to the output's size; None where the system does not say.
+        device_memory_bytes: likewise, of the GPU's memory; None without one.
+        output_bytes: of the file; None where nothing could be measured.
+        suffix: kind of that file, such as ``.mp4``.
+    """
+
+    style: str
+    size: tuple[int, int]
+    num_frames: int | None
+    frames_per_second: float | None
+    memory_bytes: int | None
+    device_memory_bytes: int | None
+    output_bytes: int | None
+    suffix: str
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it takes, start-up apart."""
+        if self.num_frames is None or not self.frames_per_second:
+            return None
+        return self.num_frames / self.frames_per_second
+
+    def __str__(self) -> str:
+        """Such as ``about 4 min (240 frames of 640x360 at 1 fps), 0.8 GB of memory, about 12 MB as .mp4``."""
+        frames = f"{self.num_frames} frames" if self.num_frames is not None else "frames"
+        rate = f" at {_two_digits(self.frames_per_second)} fps" if self.frames_per_second else ""
+        what = f"{frames} of {self.size[0]}x{self.size[1]}{rate}"
+        parts = [what if self.seconds is None else f"about {duration_in_words(self.seconds)} ({what})"]
+        if self.memory_bytes is not None:
+            parts.append(f"{self.memory_bytes / 1e9:.1f} GB of memory")
+        if self.device_memory_bytes is not None:
+            parts.append(f"{self.device_memory_bytes / 1e9:.1f} GB of the GPU's")
+        if self.output_bytes is not None:
+            parts.append(f"about {bytes_in_words(self.output_bytes)} as {self.suffix}")
+        return ", ".join(parts)
+
+
+def duration_in_words(seconds: float) -> str:
+    """Seconds, minutes or hours to two digits, such as ``4.2 min``."""
+    for unit, length in (("h", 3600), ("min", 60)):
+        if seconds >= 1.5 * length:
+            return f"{_two_digits(seconds / length)} {unit}"
+    return f"{_two_digits(max(seconds, 1))} s"
+
+
+def bytes_in_words(num_bytes: int) -> str:
+    """Kilobytes (1000 bytes) to gigabytes to two digits, such as ``12 MB``."""
+    for unit, size in (("GB", 10**9), ("MB", 10**6)):
+        if num_bytes >= size:
+            return f"{_two_digits(num_bytes / size)} {unit}"
+    return f"{_two_digits(max(num_bytes / 1000, 1))} kB"
+
+
+def _two_digits(value: float) -> str:
+    if value < 9.95:
+        return f"{value:.1f}".removesuffix(".0")
+    digits = 10 ** max(len(str(round(value))) - 2, 0)
+    return str(round(value / digits) * digits)

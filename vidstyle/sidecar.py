@@ -94,6 +94,8 @@ class Sidecar(BaseModel):
         input: what was painted.
         output: what was written.
         models: weight files by role: ``style``, ``adain``, ``flow``.
+        files: what else was read, by setting: ``mask``, ``regions.0.mask``, ``lut``, ``shots_from``, ``color_config``,
+            ``sound``.
         settings: every setting, defaults included; ``RenderConfig(**settings)`` gives them back.
         settings_sha256: of ``settings`` as JSON with sorted keys and no spaces.
         plan: what was to become of every stream.
@@ -109,6 +111,7 @@ class Sidecar(BaseModel):
     input: FileRecord
     output: FileRecord
     models: dict[str, FileRecord]
+    files: dict[str, FileRecord] = {}
     settings: dict[str, Any]
     settings_sha256: str
     plan: RenderPlan | None
@@ -190,18 +193,28 @@ def library_versions() -> dict[str, str]:
 def model_files(config: RenderConfig) -> dict[str, Path]:
     """Weight files that paint with these settings, by role; none for ``identity`` and plugins.
 
-    Further styles, of a mixture or of regions, are ``style 2``, ``style 3`` and so on.
+    Further styles, of a mixture, of regions or of shots, are ``style 2``, ``style 3`` and so on.
 
     Raises:
         WeightsNotFoundError: there is no such style.
     """
-    looks = (config.style, *(region.style for region in config.regions))
+    of_shots = (shot.style for shot in config.shots if shot.style is not None)
+    looks = (config.style, *(region.style for region in config.regions), *of_shots)
     names = dict.fromkeys(name for look in looks for name, _ in parse_mixture(look))
     found: dict[str, Path] = {}
     for number, name in enumerate(names, 1):
         for role, path in _files_of(name, config).items():
             found[role if role != "style" or number == 1 else f"style {number}"] = path
     return found
+
+
+def read_files(config: RenderConfig) -> dict[str, Path]:
+    """Files that decide on the result beside input and weights, by setting."""
+    named: dict[str, Path | None] = {
+        name: getattr(config, name) for name in ("mask", "lut", "shots_from", "color_config", "sound")
+    }
+    named |= {f"regions.{number}.mask": region.mask for number, region in enumerate(config.regions)}
+    return {name: path for name, path in named.items() if path is not None}
 
 
 def _files_of(name: str, config: RenderConfig) -> dict[str, Path]:
@@ -254,6 +267,7 @@ def add_sidecar(
         input=record(source),
         output=record(report.output),
         models={role: record(file) for role, file in models.items()},
+        files={name: record(file) for name, file in read_files(config).items()},
         settings=settings,
         settings_sha256=settings_hash(settings),
         plan=report.plan,

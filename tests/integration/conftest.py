@@ -6,13 +6,12 @@ import io
 import signal
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import pytest
 import torch
+from command import Command, CommandResult
 from PIL import Image
 from torch import nn
 
@@ -21,19 +20,6 @@ from vidstyle.stylizers.adain import AdaInDecoder, AdaInNet, save_adain
 from vidstyle.stylizers.checkpoint import StyleCard, save_feedforward
 from vidstyle.stylizers.encoder import encoder_from_tensors
 from vidstyle.stylizers.feedforward import BlurPoolNet, JohnsonNet
-
-
-@dataclass(frozen=True)
-class CommandResult:
-    """How a command ended and what it said."""
-
-    exit_code: int
-    stdout: str
-    stderr: str
-
-
-class Command(Protocol):
-    def __call__(self, *arguments: object) -> CommandResult: ...
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import av
 import media_factory as factory
 import numpy as np
 import pytest
+from deep_factory import codes, make_deep_clip
 from PIL import Image
 
 import vidstyle as package
@@ -108,6 +109,19 @@ def plane_rows(plane: Any) -> np.ndarray:
     return rows[: plane.height, : plane.width * min(bytes_a_pixel, 4)]
 
 
+def test_beside_a_mask_every_sample_stays(painted_style: Path, tmp_path: Path) -> None:
+    source = make_deep_clip(tmp_path / "in.mkv", "yuv420p", size=(64, 48), noisy=True)
+    half = np.zeros((48, 64), np.uint8)
+    half[:, 40:] = 255
+    Image.fromarray(half).save(tmp_path / "half.png")
+    settings = {"codec": "ffv1", "pixel_format": "yuv420p", "mask": tmp_path / "half.png"}
+    package.stylize(source, tmp_path / "out.mkv", style=str(painted_style), **settings)
+    for before, after in zip(codes(source), codes(tmp_path / "out.mkv"), strict=True):
+        for old, new, edge in zip(before, after, (40, 19, 19), strict=True):
+            assert np.array_equal(old[:, :edge], new[:, :edge])
+            assert np.abs(old[:, edge + 2 :] - new[:, edge + 2 :]).mean() > 5
+
+
 @pytest.mark.parametrize(
     ("codec", "pixel_format", "size"),
     [
@@ -153,10 +167,23 @@ CONTROLS: dict[str, Callable[[Path, Path], dict[str, Any]]] = {
     "detail": lambda mattes, style: {"detail": 0.8},
     "grain keep": lambda mattes, style: {"grain": "keep"},
     "grain remove": lambda mattes, style: {"grain": "remove"},
+    "consistency": lambda mattes, style: {"consistency": 0.95},
+    "style weight": lambda mattes, style: of_pictures(style, style_weight=0.6),
+    "style weight over time": lambda mattes, style: of_pictures(
+        style, keyframes=[{"at": 0.5, "style_weight": 0.0}, {"at": 1.0, "style_weight": 1.0}]
+    ),
+    "mixture of pictures": lambda mattes, style: of_pictures(style, f"{style.parent / 'waves.png'}:2+identity"),
 }
 
 
+def of_pictures(style: Path, name: str = "", **settings: Any) -> dict[str, Any]:
+    """Settings of a picture as style."""
+    model = style.parent / "adain.safetensors"
+    return {"style": name or str(style.parent / "waves.png"), "adain_model": model, **settings}
+
+
 @pytest.mark.parametrize("name", CONTROLS)
+@pytest.mark.usefixtures("adain_model", "style_picture")
 def test_a_preview_shows_what_a_render_makes(
     name: str, paint: Callable[..., np.ndarray], plain: np.ndarray, clip: Path, mattes: Path, painted_style: Path
 ) -> None:

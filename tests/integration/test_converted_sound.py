@@ -11,7 +11,7 @@ import media_factory as factory
 import numpy as np
 import pytest
 
-from vidstyle.media import open_video, open_writer
+from vidstyle.media import open_video
 
 RATE = 48000
 NUM_FRAMES = 25  # of 40 ms, which Matroska can say exactly
@@ -65,7 +65,7 @@ def convert(source: Path, output: Path) -> None:
         if output.suffix == ".webm"
         else {"codec": "libx264", "preset": "ultrafast"}
     )
-    with open_video(source) as reader, open_writer(output, reader, audio="transcode", **options) as writer:
+    with open_video(source) as reader, factory.open_output(output, reader, audio="transcode", **options) as writer:
         for item in reader:
             writer.write(item)
         writer.commit()

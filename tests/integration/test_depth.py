@@ -34,7 +34,7 @@ def error(path: Path, wanted: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("value_range", ["tv", "pc"])
-@pytest.mark.parametrize("matrix", ["smpte170m", "bt709", "bt2020nc"])
+@pytest.mark.parametrize("matrix", ["smpte170m", "bt2020nc"])
 @pytest.mark.parametrize(
     ("codec", "pixel_format", "size"),
     [
@@ -50,16 +50,13 @@ def error(path: Path, wanted: np.ndarray) -> float:
 )
 def test_identity_returns_every_code_and_tag(tmp_path, codec, pixel_format, size, matrix, value_range):
     tags = color(matrix, value_range)
-    source = make_deep_clip(tmp_path / "in.mkv", pixel_format, codec=codec, tags=tags, size=size)
+    source = make_deep_clip(tmp_path / "in.mkv", pixel_format, codec=codec, tags=tags, size=size, noisy=True)
     given = {k: v for k, v in LOSSLESS.get(codec, {}).items() if k != "preset"}
 
     identity(source, tmp_path / "out.mkv", codec=codec, pixel_format=pixel_format, encoder_options=given)
 
-    unit = 1 << max(0, int(pixel_format[7:-2] or 8) - 10)
     for before, after in zip(codes(source), codes(tmp_path / "out.mkv"), strict=True):
-        errors = [float(np.abs(old - new).mean()) for old, new in zip(before, after, strict=True)]
-        assert errors[0] < 1e-9
-        assert max(errors) < 0.45 * unit  # chroma is resampled; in codes of 8 or 10 bits
+        assert all(np.array_equal(old, new) for old, new in zip(before, after, strict=True))
     assert factory.stored_color(tmp_path / "out.mkv") == factory.stored_color(source)
     with open_video(tmp_path / "out.mkv") as reader:
         assert reader.info.color == tags

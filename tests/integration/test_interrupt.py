@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -21,27 +21,24 @@ def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return factory.make_clip(tmp_path_factory.mktemp("long") / "long.mkv", num_frames=600, audio="aac")
 
 
-def interrupted(clip: Path, output: Path, style: Path, number: signal.Signals) -> tuple[int, str, str]:
-    """Start a render, send the signal once frames are done; returns exit code, stdout and stderr."""
+def interrupted(clip: Path, output: Path, style: Path, number: signal.Signals) -> tuple[int, list[str], str]:
+    """Start a render, send the signal once frames are done; returns exit code, lines of stdout, and stderr."""
     command = [*VIDSTYLE, "stylize", str(clip), str(output), "--style", str(style), "--size", "640x480", "--overwrite"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    assert process.stderr is not None
-    said = b""
+    process = subprocess.Popen(
+        [*command, "--progress", "json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    said: list[str] = []
     try:
-        while not re.search(rb"\| [1-9]\d*/\d+ \[", said):
-            piece = os.read(process.stderr.fileno(), 4096)
-            assert piece, said.decode()
-            said += piece
+        while not said or json.loads(said[-1])["event"] != "progress":
+            line = process.stdout.readline()
+            assert line, said
+            said.append(line)
         process.send_signal(number)
         out, err = process.communicate(timeout=60)
     finally:
         process.kill()
-    return process.returncode, out.decode(), (said + err).decode()
-
-
-def messages(stderr: str) -> list[str]:
-    """Lines but for the progress bar."""
-    return [line for line in stderr.splitlines() if line.strip() and "frames/s]" not in line]
+    return process.returncode, [*said, *out.splitlines()], err
 
 
 @pytest.mark.parametrize(
@@ -59,19 +56,33 @@ def test_an_interrupted_render_leaves_nothing(
     assert output.read_bytes() == b"precious"
     assert "Traceback" not in err
     if number == signal.SIGINT:
-        assert messages(err) == ["vidstyle: interrupted; nothing unfinished was left behind."]
-    assert "wrote" not in out
+        assert [line for line in err.splitlines() if line] == [
+            "vidstyle: interrupted; nothing unfinished was left behind."
+        ]
+    *_, error, end = map(json.loads, out)
+    assert (error["event"], error["kind"], error["input"]) == ("error", "Interrupted", str(long_clip))
+    assert error["exit_code"] == end["exit_code"] == exit_code
+    assert (end["event"], end["done"], end["failed"]) == ("end", 0, 1)
 
 
 def test_opencv_that_cannot_be_loaded_is_explained(clip_mp4: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken"
     broken.mkdir()
     (broken / "cv2.py").write_text("raise ImportError('libGL.so.1: cannot open shared object file')\n")
-    command = [*VIDSTYLE, "stylize", str(clip_mp4), str(tmp_path / "out.mp4"), "--style", "identity"]
+    command = [
+        *VIDSTYLE,
+        "stylize",
+        str(clip_mp4),
+        str(tmp_path / "out.mp4"),
+        "--style",
+        "identity",
+        "--progress",
+        "none",
+    ]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(broken), *sys.path[1:]])}
     done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment, timeout=60)
     assert done.returncode == 1
-    assert len(messages(done.stderr)) == 1
+    assert len(done.stderr.splitlines()) == 1
     assert "libGL" in done.stderr
     assert "opencv-python-headless" in done.stderr
     assert not (tmp_path / "out.mp4").exists()

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from vidstyle.frames import VideoFrame
-from vidstyle.media import VideoWriter, open_video, open_writer
+from vidstyle.media import VideoWriter, open_video
 
 
 def copy(source: Path, output: Path, *, start=None, end=None, **options) -> VideoWriter:
     with (
         open_video(source, start_seconds=start, end_seconds=end) as reader,
-        open_writer(output, reader, **options) as writer,
+        factory.open_output(output, reader, **options) as writer,
     ):
         for item in reader:
             writer.write(item)

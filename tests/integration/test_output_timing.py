@@ -11,7 +11,7 @@ import media_factory as factory
 import pytest
 
 from vidstyle.frames import VideoFrame
-from vidstyle.media import open_video, open_writer
+from vidstyle.media import open_video
 
 CONTAINERS = ("mp4", "mov", "mkv", "webm")
 HALF_TICK = {"mp4": 0, "mov": 0, "mkv": Fraction(1, 2000), "webm": Fraction(1, 2000)}
@@ -19,7 +19,7 @@ VFR_MS = (*factory.VFR_PTS_MS, 1400)
 
 
 def copy(source: Path, output: Path, **options: Any) -> None:
-    with open_video(source) as reader, open_writer(output, reader, **options) as writer:
+    with open_video(source) as reader, factory.open_output(output, reader, **options) as writer:
         for item in reader:
             writer.write(item)
         writer.commit()

@@ -14,7 +14,7 @@ import av
 import media_factory as factory
 import numpy as np
 import pytest
-from conftest import Command
+from command import Command
 from PIL import Image
 
 import vidstyle

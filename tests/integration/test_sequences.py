@@ -12,7 +12,7 @@ import av
 import media_factory as factory
 import numpy as np
 import pytest
-from conftest import Command
+from command import Command
 from PIL import Image
 from sequence_factory import OCIO, gradient, linear, make_sequence, make_wav, read_planes, write_av, write_frame
 
@@ -485,7 +485,7 @@ def test_the_command_line(tmp_path: Path, vidstyle: Command) -> None:
 
 def test_numbered_pictures_in_a_folder_are_pointed_out(tmp_path: Path, vidstyle: Command) -> None:
     make_sequence(tmp_path / "in", "s.%04d.png", range(1001, 1005))
-    done = vidstyle("stylize", tmp_path / "in", "--out-dir", tmp_path / "out", "--style", "identity", "-q")
+    done = vidstyle("stylize", tmp_path / "in", "--out-dir", tmp_path / "out", "--style", "identity")
     assert done.exit_code == 0
     assert "s.1001-1004#.png looks like a sequence" in done.stderr
     pattern = vidstyle("stylize", tmp_path / "in" / "s.%04d.png", "--out-dir", tmp_path / "two", "--style", "identity")
@@ -553,8 +553,9 @@ def test_going_on_with_other_settings_is_noted(tmp_path: Path, vidstyle: Command
     same = package.stylize(source, output, continue_=True, **IDENTITY)
     assert same.num_frames == 1
     assert not any("made with another" in note for note in same.notes)
-    other = package.stylize(source, output, continue_=True, style_weight=0.5, **IDENTITY)
-    assert any("made with another style_weight" in note for note in other.notes)
+    told: list[str] = []
+    package.stylize(source, output, continue_=True, style_weight=0.5, on_plan=told.extend, **IDENTITY)
+    assert any("made with another style_weight" in line for line in told)
     done = vidstyle("stylize", source, output, "--continue", "--style", "identity", "--flow", "none")
     assert done.exit_code == 0
     assert f"nothing left to render of {output}" in done.stdout

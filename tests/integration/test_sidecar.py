@@ -10,13 +10,13 @@ from pathlib import Path
 import media_factory as factory
 import numpy as np
 import pytest
-from conftest import Command
+from command import Command
 from PIL import Image
 
 import vidstyle
 from vidstyle.config import make_config
 from vidstyle.errors import EncodeError, OpenError
-from vidstyle.sidecar import model_files, read_sidecar, settings_hash, sidecar_path
+from vidstyle.sidecar import model_files, read_files, read_sidecar, settings_hash, sidecar_path
 
 QUICK = ("--consistency", 0, "--device", "cpu", "--encoder-preset", "ultrafast", "--quiet")
 
@@ -191,3 +191,34 @@ def test_a_missing_one_and_one_of_another_layout_are_refused(clip_mp4: Path, tmp
     path.write_text(json.dumps(json.loads(path.read_text()) | {"sidecar_version": 2}))
     with pytest.raises(OpenError, match="layout 2"):
         read_sidecar(path)
+
+
+def test_files_that_settings_name_are_hashed(clip_mp4: Path, tmp_path: Path) -> None:
+    for name in ("mask.png", "sky.001.png", "sky.002.png"):
+        Image.new("L", (64, 48), 255).save(tmp_path / name)
+    lut = tmp_path / "look.cube"
+    lut.write_text("LUT_3D_SIZE 2\n" + "\n".join(f"{r} {g} {b}" for b in (0, 1) for g in (0, 1) for r in (0, 1)) + "\n")
+    config = make_config(
+        mask=tmp_path / "mask.png",
+        lut=lut,
+        regions=[
+            {"mask": tmp_path / "sky.%03d.png", "style": "identity"},
+            {"mask": tmp_path / "mask.png", "style": "m"},
+        ],
+        shots=[{"start": 1, "style": "mosaic"}],
+    )
+    assert {name: path.name for name, path in read_files(config).items()} == {
+        "mask": "mask.png",
+        "lut": "look.cube",
+        "regions.0.mask": "sky.%03d.png",
+        "regions.1.mask": "mask.png",
+    }
+    assert "mosaic.safetensors" in {path.name for path in model_files(make_config(shots=config.shots)).values()}
+    settings = {"style": "identity", "consistency": 0.0, "end_seconds": 0.1, "device": "cpu", "lut": lut}
+    report = vidstyle.stylize(clip_mp4, tmp_path / "out.mkv", mask=tmp_path / "mask.png", sidecar=True, **settings)
+    assert report.sidecar is not None
+    found = read_sidecar(report.sidecar).files
+    assert {name: file.sha256 for name, file in found.items()} == {
+        "mask": sha256(tmp_path / "mask.png"),
+        "lut": sha256(lut),
+    }

@@ -16,7 +16,7 @@ from av.stream import Disposition
 from PIL import Image
 
 from vidstyle.errors import DecodeError, OpenError
-from vidstyle.media import VideoWriter, open_video, open_writer
+from vidstyle.media import VideoWriter, open_video
 
 CONTAINERS = ("mp4", "mov", "mkv", "webm")
 
@@ -70,7 +70,7 @@ class Rendered:
 
 
 def render(source: Path, output: Path, *, start: float | None = None, **options: Any) -> VideoWriter:
-    with open_video(source, start_seconds=start) as reader, open_writer(output, reader, **options) as writer:
+    with open_video(source, start_seconds=start) as reader, factory.open_output(output, reader, **options) as writer:
         for item in reader:
             writer.write(item)
         writer.commit()
@@ -390,9 +390,9 @@ def test_sound_in_its_own_frames_keeps_its_samples(tmp_path) -> None:
 
 
 def test_two_renders_to_one_output_do_not_mix(tmp_path, clip_mp4: Path) -> None:
-    with open_video(clip_mp4) as reader, open_writer(tmp_path / "out.mp4", reader) as first:
+    with open_video(clip_mp4) as reader, factory.open_output(tmp_path / "out.mp4", reader) as first:
         with open_video(clip_mp4) as other, pytest.raises(OpenError, match="another render"):
-            open_writer(tmp_path / "out.mp4", other)
+            factory.open_output(tmp_path / "out.mp4", other)
         for item in reader:
             first.write(item)
         first.commit()
@@ -422,7 +422,7 @@ def test_damaged_sound_that_has_to_be_converted(tmp_path, on_error: str) -> None
             output.mux_one(written)
 
     def go() -> VideoWriter:
-        with open_video(clip, on_error=on_error) as reader, open_writer(tmp_path / "out.mov", reader) as writer:
+        with open_video(clip, on_error=on_error) as reader, factory.open_output(tmp_path / "out.mov", reader) as writer:
             for item in reader:
                 writer.write(item)
             writer.commit()

@@ -20,7 +20,7 @@ from vidstyle.stylizers.checkpoint import load_feedforward
 from vidstyle.training.checkpoints import read_checkpoint
 
 if TYPE_CHECKING:
-    from conftest import Command
+    from command import Command
 
 STEPS = 12
 

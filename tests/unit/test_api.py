@@ -81,9 +81,12 @@ def test_a_plugin_that_makes_something_else_is_refused(monkeypatch: pytest.Monke
         load_stylizer(make_config(style="mine"))
 
 
-@pytest.mark.parametrize(("settings", "steady"), [({}, True), ({"consistency": 0.0}, False), ({"flow": "none"}, False)])
+@pytest.mark.parametrize(
+    ("settings", "steady"),
+    [({}, True), ({"consistency": 0.0}, False), ({"flow": "none"}, False), ({"style": "identity"}, False)],
+)
 def test_no_flow_no_filter(settings: dict[str, Any], steady: bool) -> None:
-    composition = Composition.load(make_config(style="identity", device="cpu", **settings))
+    composition = Composition.load(make_config(**{"style": "mosaic", "device": "cpu", **settings}))
     flow = composition.flow()
     painter = composition.painter((64, 48), None, flow)
     assert (painter.temporal is not None, painter.flow is not None) == (steady, steady)

@@ -22,6 +22,7 @@ FLOORS = (
     {"compose", "report"},
     {"planning", "sidecar"},
     {"rendering"},
+    {"previewing"},
     {"api"},
     {"ui"},
     {"cli"},

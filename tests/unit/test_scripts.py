@@ -181,6 +181,18 @@ def test_benchmark_measures_a_render(clip_mp4: Path, random_style: Path, tmp_pat
     assert "vidstyle" in result.stdout
 
 
+def test_benchmark_measures_a_preview_imports_apart(clip_mp4: Path, random_style: Path) -> None:
+    job = {"clip": str(clip_mp4), "settings": {"style": str(random_style), "consistency": 0.5}}
+    result = run_script("measurements.py", "preview", json.dumps(job))
+    assert result.returncode == 0, result.stderr
+    found = json.loads(result.stdout)
+    assert found["size"] == [64, 48]
+    assert 3 < found["num_warmup_frames"] < 24
+    assert found["import_seconds"] > 0
+    assert found["preview_seconds"] > 0
+    assert "48 frames of 64x48" in found["estimate"]
+
+
 @pytest.mark.parametrize("network", ["johnson32", "vgg-adain"])
 def test_baseline_loop_runs_past_the_end_of_the_clip(tmp_path: Path, network: str) -> None:
     clip = factory.make_clip(tmp_path / "short.mp4", num_frames=2, size=(66, 50))

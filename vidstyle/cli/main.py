@@ -11,7 +11,8 @@ from types import FrameType
 import click
 
 from vidstyle import __version__
-from vidstyle.errors import ConfigError, VidstyleError
+from vidstyle.cli.exit_codes import INTERRUPTED, exit_code_of
+from vidstyle.errors import VidstyleError
 
 #: Subcommand, its module and its function there, and its line in ``--help``.
 _COMMANDS = {
@@ -61,12 +62,12 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         click.echo("vidstyle: interrupted; nothing unfinished was left behind.", err=True)
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
     except (VidstyleError, OSError) as error:
         if os.environ.get("VIDSTYLE_DEBUG") == "1":
             raise
         click.echo(f"vidstyle: {error}", err=True)
-        sys.exit(2 if isinstance(error, ConfigError) else 1)
+        sys.exit(exit_code_of(error))
     sys.exit(result if isinstance(result, int) else 0)
 
 

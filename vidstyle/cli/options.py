@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -104,9 +104,18 @@ _SETTINGS = [
     click.option("--overwrite", "-y", is_flag=True, help="Replace an existing output."),
 ]
 
-#: The artist's controls, with the words of ``vidstyle.control_settings``.
+_STRENGTH = "0 leaves the decoded frames, 1 shows all the paint."
+_ONE_STRENGTH = click.option("--strength", type=click.FloatRange(0, 1), help=_STRENGTH)
+_STRENGTHS = click.option(
+    "--strength",
+    "strengths",
+    multiple=True,
+    type=click.FloatRange(0, 1),
+    help=f"{_STRENGTH} Repeat it for a contact sheet.",
+)
+
+#: The artist's other controls, with the words of ``vidstyle.control_settings``.
 _CONTROLS = [
-    click.option("--strength", type=click.FloatRange(0, 1), help="0 leaves the decoded frames, 1 shows all the paint."),
     click.option(
         "--preserve-color",
         type=click.Choice(["none", "luma", "transfer"]),
@@ -129,6 +138,15 @@ _CONTROLS = [
 
 def painting_settings(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options every painting command takes."""
-    for option in reversed([*_SETTINGS, *_CONTROLS]):
+    return _given(command, [*_SETTINGS, _ONE_STRENGTH, *_CONTROLS])
+
+
+def previewing_settings(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The same, but for any number of strengths, as ``strengths``."""
+    return _given(command, [*_SETTINGS, _STRENGTHS, *_CONTROLS])
+
+
+def _given(command: Callable[..., Any], options: Sequence[Callable[..., Any]]) -> Callable[..., Any]:
+    for option in reversed(options):
         command = option(command)
     return command

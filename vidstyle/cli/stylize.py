@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from vidstyle.cli.options import KeyValue, Moment, as_mapping, painting_settings
+from vidstyle.cli.progress import ForPeople, ForPrograms, Quiet
 from vidstyle.errors import OpenError, VidstyleError
 
 if TYPE_CHECKING:
@@ -71,10 +70,23 @@ if TYPE_CHECKING:
     help="Keep the frames of an output sequence that are there, and render the others.",
 )
 @click.option("--sidecar", is_flag=True, default=None, help="Write OUT.json too: settings, versions, hashes, figures.")
-@click.option("--quiet", "-q", is_flag=True, help="No progress and no summary.")
+@click.option(
+    "--progress",
+    type=click.Choice(["bar", "json", "none"]),
+    default="bar",
+    help="A bar (default), one JSON object a line on stdout for programs, or none.",
+)
+@click.option("--quiet", "-q", is_flag=True, help="Nothing but errors.")
 @painting_settings
 def stylize(
-    paths: tuple[Path, ...], out_dir: Path | None, preset: str | None, overwrite: bool, quiet: bool, **settings: Any
+    *,
+    paths: tuple[Path, ...],
+    out_dir: Path | None,
+    preset: str | None,
+    overwrite: bool,
+    progress: str,
+    quiet: bool,
+    **settings: Any,
 ) -> int:
     """Paint INPUT into OUTPUT: a clip, a GIF or a still. Sound, subtitles and timing are kept.
 
@@ -84,24 +96,40 @@ def stylize(
     Several inputs, or a folder, go to --out-dir; one that fails does not stop the others. The pictures in a folder are
     painted one by one, numbered ones too: name a sequence by its pattern to keep it steady.
     """
+    if quiet and progress == "json":
+        raise click.UsageError("--quiet says nothing and --progress json says everything; give one of them.")
+    with (
+        Quiet() if quiet else ForPrograms() if progress == "json" else ForPeople(shows_bar=progress == "bar") as telling
+    ):
+        return _stylize_all(paths, out_dir, preset, settings, overwrite=overwrite, telling=telling)
+
+
+def _stylize_all(
+    paths: tuple[Path, ...],
+    out_dir: Path | None,
+    preset: str | None,
+    settings: dict[str, Any],
+    *,
+    overwrite: bool,
+    telling: Quiet,
+) -> int:
     from vidstyle.config import make_config
 
-    jobs = _single_job(paths) if out_dir is None else _jobs(paths, out_dir)
+    jobs = _single_job(paths) if out_dir is None else _jobs(paths, out_dir, telling)
     config = make_config(preset, **settings)
     if out_dir is not None:
         _make_folder(out_dir)
     failures = 0
     for source, output in jobs:
         try:
-            report = _run(source, output, config, overwrite, quiet)
+            report = _run(source, output, config, overwrite, telling)
         except (VidstyleError, OSError) as error:
             if out_dir is None:
                 raise
-            click.echo(f"vidstyle: {error}", err=True)
+            telling.failed(error)
             failures += 1
             continue
-        if not quiet:
-            _print_summary(report)
+        telling.done(report)
     if failures:
         rest = f"; the others are in {out_dir}" if failures < len(jobs) else ""
         click.echo(f"vidstyle: {failures} of {len(jobs)} inputs failed{rest}.", err=True)
@@ -116,13 +144,13 @@ def _single_job(paths: tuple[Path, ...]) -> list[tuple[Path, Path]]:
     return [(paths[0], paths[1])]
 
 
-def _jobs(paths: tuple[Path, ...], out_dir: Path) -> list[tuple[Path, Path]]:
+def _jobs(paths: tuple[Path, ...], out_dir: Path, telling: Quiet) -> list[tuple[Path, Path]]:
     from vidstyle.media.names import output_name, paintable_files
     from vidstyle.media.sequence_names import find_sequences
 
     sources = [file for path in paths for file in (paintable_files(path) if path.is_dir() else [path])]
     for pattern in find_sequences(sources):
-        click.echo(f"note: {pattern} looks like a sequence; its pictures are painted one by one.", err=True)
+        telling.note(f"{pattern} looks like a sequence; its pictures are painted one by one.")
     if not sources:
         raise click.UsageError("There are no clips or pictures in the folder; name another.")
     jobs = [(source, out_dir / output_name(source)) for source in sources]
@@ -145,61 +173,16 @@ def _make_folder(path: Path) -> None:
         ) from error
 
 
-def _run(source: Path, output: Path, config: Any, overwrite: bool, quiet: bool) -> RenderReport:
-    from tqdm import tqdm
-
+def _run(source: Path, output: Path, config: Any, overwrite: bool, telling: Quiet) -> RenderReport:
     from vidstyle.api import stylize as run
 
-    # In a log every renewal of the bar is a line of its own.
-    every_seconds = 0.1 if sys.stderr.isatty() else 2.0
-    with tqdm(
-        unit=" frames", disable=quiet, dynamic_ncols=True, desc=source.name, leave=False, mininterval=every_seconds
-    ) as bar:
-
-        def on_plan(lines: Sequence[str]) -> None:
-            if not quiet:
-                bar.clear()  # or the plan would begin behind it, on the same line
-                click.echo(f"{source} -> {output}")
-                for line in lines:
-                    click.echo(f"  {line}")
-
-        def on_progress(done: int, expected: int | None) -> None:
-            if bar.total is None and expected is not None:
-                bar.reset(total=expected)
-            bar.update(done - bar.n)
-
+    with telling.render(source, output):
         return run(
             source,
             output,
             config=config,
             overwrite=overwrite,
-            on_plan=on_plan,
-            on_progress=on_progress,
+            on_plan=telling.plan,
+            on_progress=telling.progress,
             command=click.get_current_context().obj or (),
         )
-
-
-def _print_summary(report: RenderReport) -> None:
-    width, height = report.size
-    also = f" and {report.sidecar}" if report.sidecar else ""
-    if report.num_frames == 0:
-        click.echo(f"nothing left to render of {report.output}{f': wrote {report.sidecar}' if also else ''}")
-        for line in report.notes:
-            click.echo(f"  note: {line}")
-        return
-    click.echo(f"wrote {report.output}{also}")
-    click.echo(
-        f"  {report.num_frames} frame{'s' * (report.num_frames != 1)} of {width}x{height} in style '{report.style}' "
-        f"in {report.wall_seconds:.1f} s ({report.frames_per_second:.1f} fps)"
-    )
-    if report.stage_seconds:
-        rates = ", ".join(f"{name} {rate:.0f}" for name, rate in report.stage_rates().items())
-        click.echo(f"  fps by stage: {rates}")
-    if report.flow:
-        cuts = ", ".join(f"{seconds:.2f} s" for seconds in report.cut_seconds) or "none"
-        click.echo(f"  flow: {report.flow}")
-        click.echo(f"  cuts: {cuts}")
-    for line in report.streams:
-        click.echo(f"  {line}")
-    for line in report.notes:
-        click.echo(f"  note: {line}")

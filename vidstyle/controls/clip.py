@@ -9,6 +9,8 @@ from fractions import Fraction
 import torch
 from torch import Tensor
 
+from vidstyle.control_settings import ControlSettings
+from vidstyle.controls.shots import ShotList, resolve_shots
 from vidstyle.errors import OpenError
 from vidstyle.frames import VideoFrame
 from vidstyle.media.reader import VideoReader, open_video
@@ -31,6 +33,7 @@ class ClipFacts:
         frame_seconds: when every frame starts; empty for a single picture.
         samples: some (3, H, W) uint8 or uint16 frames, the same whichever part is rendered: what is measured on them
             holds for preview and render alike, and does not change from frame to frame.
+        shots: finds those that settings mean; a single picture has none.
     """
 
     matrix: str
@@ -38,6 +41,7 @@ class ClipFacts:
     moment: Callable[[float | str], Fraction]
     frame_seconds: Callable[[], list[Fraction]]
     samples: Callable[[], list[Tensor]]
+    shots: Callable[[ControlSettings], ShotList | None] = lambda _: None
 
 
 def facts_of_picture(picture: Tensor) -> ClipFacts:
@@ -58,9 +62,10 @@ def facts_of(
         return ClipFacts(
             reader.info.color.matrix,
             reader.clip_seconds,
-            _plain_moment,
+            reader.moment,
             reader.frame_seconds,
             lambda: _sequence_samples(reader),
+            lambda settings: resolve_shots(settings, reader),
         )
     return ClipFacts(
         reader.info.color.matrix,
@@ -68,6 +73,7 @@ def facts_of(
         reader.moment,
         reader.frame_seconds,
         lambda: _clip_samples(reader, video_stream, deinterlace),
+        lambda settings: resolve_shots(settings, reader),
     )
 
 

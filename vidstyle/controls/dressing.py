@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -11,9 +11,10 @@ from torch import Tensor
 
 from vidstyle.config import RenderConfig
 from vidstyle.controls.clip import ClipFacts, as_float
-from vidstyle.controls.keyframes import tracks
+from vidstyle.controls.keyframes import Setting
 from vidstyle.controls.look import Look
 from vidstyle.controls.masks import Mask
+from vidstyle.controls.shots import over_time
 from vidstyle.errors import ConfigError
 from vidstyle.imaging.grain import GrainFilter
 from vidstyle.media.lut import Lut3d
@@ -21,6 +22,7 @@ from vidstyle.media.mattes import matte_moves, open_matte
 from vidstyle.protocols import Stylizer
 from vidstyle.stylizers.adain import AdaInStylizer
 from vidstyle.stylizers.brush import ScaledBrush
+from vidstyle.stylizers.by_shot import ByShot
 from vidstyle.stylizers.checkpoint import IdentityStylizer
 from vidstyle.stylizers.mixture import LightMixture
 from vidstyle.stylizers.recolored import Recolored, in_colors_of
@@ -36,6 +38,7 @@ def dress(
     clip: ClipFacts | None,
     *,
     device: torch.device,
+    shot_stylizers: Mapping[str, Stylizer] | None = None,
 ) -> tuple[Look | None, list[Stylizer]]:
     """Turn the controls for a clip.
 
@@ -46,19 +49,20 @@ def dress(
         output_size: (width, height) to work at.
         clip: the clip; None where settings have no control that needs one.
         device: where the stylizers are.
+        shot_stylizers: of the styles that single shots have, likewise.
 
     Returns:
         The look, None where no control is turned; and the stylizers with what belongs to them.
 
     Raises:
-        ConfigError: a mask or a look-up table does not fit, or keyframes contradict each other.
-        MediaError: a mask or the clip cannot be read.
+        ConfigError: a mask or a look-up table does not fit, or keyframes or shots contradict each other.
+        MediaError: a mask, a cut list or the clip cannot be read.
     """
     if not _is_turned(config):
         return None, list(stylizers)
     if clip is None:
         raise ConfigError("These settings have controls that depend on the clip, and no clip was given.")
-    over_time = tracks(config.keyframes, clip.moment)
+    shots = clip.shots(config)
     needs_samples = config.preserve_color == "transfer" or config.grain != "off"
     lut = Lut3d(config.lut) if config.lut is not None else None
     lut_before, lut_after = (lut, None) if config.lut_at == "before" else (None, lut)
@@ -68,13 +72,27 @@ def dress(
     samples = [lut_before(sample[None])[0] for sample in samples] if lut_before is not None else samples
     grain = GrainFilter.measured(samples) if config.grain != "off" else None
     takes_colors = config.preserve_color == "transfer"
-    dressed = [in_colors_of(stylizer, samples) if takes_colors else stylizer for stylizer in stylizers]
+
+    def colored(stylizer: Stylizer) -> Stylizer:
+        return in_colors_of(stylizer, samples) if takes_colors else stylizer
+
+    def changing(name: str) -> Setting:
+        return over_time(name, config, shots, clip.moment)
+
+    dressed = [colored(stylizer) for stylizer in stylizers]
+    styled = None
+    if shots is not None and shot_stylizers:
+        styled = ByShot(dressed[0], {style: colored(stylizer) for style, stylizer in shot_stylizers.items()})
+        dressed[0] = styled
+    style_weight, consistency = changing("style_weight"), changing("consistency")
     look = Look(
-        strength=over_time.get("strength", config.strength),
-        detail=over_time.get("detail", config.detail),
+        strength=changing("strength"),
+        detail=changing("detail"),
         weighted=_weighted(dressed),
-        style_weight=over_time.get("style_weight"),
-        consistency=over_time.get("consistency"),
+        style_weight=style_weight if callable(style_weight) else None,
+        shots=shots,
+        styled=styled,
+        consistency=consistency if callable(consistency) else None,
         seconds_of=clip.seconds_of,
         matrix=clip.matrix,
         keeps_chroma=config.preserve_color == "luma",
@@ -90,8 +108,9 @@ def dress(
 
 
 def _is_turned(config: RenderConfig) -> bool:
-    fields = ("strength", "preserve_color", "mask", "regions", "keyframes", "lut", "style_scale", "detail", "grain")
-    return any(getattr(config, name) != type(config).model_fields[name].default for name in fields)
+    fields = ("strength", "preserve_color", "mask", "regions", "keyframes", "shots", "shots_from", "lut", "style_scale")
+    defaults = type(config).model_fields
+    return any(getattr(config, name) != defaults[name].default for name in (*fields, "detail", "grain"))
 
 
 def _weighted(stylizers: Sequence[Stylizer]) -> list[AdaInStylizer]:
@@ -103,6 +122,8 @@ def _weighted(stylizers: Sequence[Stylizer]) -> list[AdaInStylizer]:
             found += _weighted([stylizer.inner])
         elif isinstance(stylizer, LightMixture):
             found += _weighted(stylizer.parts)
+        elif isinstance(stylizer, ByShot):
+            found += _weighted([stylizer.otherwise, *stylizer.parts.values()])
     return found
 
 

@@ -42,6 +42,15 @@ class Track:
         return self.values[after - 1] + eased * (self.values[after] - self.values[after - 1])
 
 
+#: A number, or what gives it at a moment, in seconds from the clip's first frame.
+Setting = float | Callable[[Fraction], float]
+
+
+def value_at(setting: Setting, moment: Fraction) -> float:
+    """A setting at a moment."""
+    return setting(moment) if callable(setting) else setting
+
+
 def tracks(keyframes: Sequence[Keyframe], seconds_of: Callable[[float | str], Fraction]) -> dict[str, Track]:
     """A track for every setting that some keyframe names.
 

@@ -9,13 +9,15 @@ from fractions import Fraction
 import torch
 from torch import Tensor
 
-from vidstyle.controls.keyframes import Track
+from vidstyle.controls.keyframes import Setting, value_at
 from vidstyle.controls.masks import Mask
+from vidstyle.controls.shots import ShotList
 from vidstyle.frames import VideoFrame
 from vidstyle.imaging.edges import add_detail
 from vidstyle.imaging.grain import GrainFilter
 from vidstyle.imaging.luma import with_chroma_of
 from vidstyle.stylizers.adain import AdaInStylizer
+from vidstyle.stylizers.by_shot import ByShot
 from vidstyle.temporal.filter import ConsistencyFilter
 
 #: (N, 3, H, W) in [0, 1] to the same.
@@ -47,10 +49,12 @@ class Look:
     its grain, masks and regions, strength, look-up table (after). The brackets are the painter's.
 
     Attributes:
-        strength: 0 is the source, 1 the painting; a number, or a track.
+        strength: 0 is the source, 1 the painting; a number, or one that changes over time.
         detail: how much of the source's fine edges is added, likewise.
         weighted: AdaIN stylizers whose style weight changes over time.
         style_weight: α over time; None where it does not change.
+        shots: where shots begin, and their styles; None where nothing is known of them.
+        styled: the stylizer that paints each shot in its style; None where all have the same.
         consistency: over time; None where it does not change.
         seconds_of: when a frame starts, counted from the clip's first frame.
         matrix: YCbCr matrix of the clip.
@@ -64,11 +68,13 @@ class Look:
         unpainted: whether a painting, the first or a region's, is to be the source itself, which no filter smooths.
     """
 
-    strength: float | Track = 1.0
-    detail: float | Track = 0.0
+    strength: Setting = 1.0
+    detail: Setting = 0.0
     weighted: Sequence[AdaInStylizer] = ()
-    style_weight: Track | None = None
-    consistency: Track | None = None
+    style_weight: Callable[[Fraction], float] | None = None
+    shots: ShotList | None = None
+    styled: ByShot | None = None
+    consistency: Callable[[Fraction], float] | None = None
     seconds_of: Callable[[VideoFrame], Fraction] = lambda _: Fraction(0)
     matrix: str = "bt709"
     keeps_chroma: bool = False
@@ -80,6 +86,7 @@ class Look:
     regions: Sequence[Mask] = ()
     unpainted: Sequence[bool] = (False,)
     _filters: dict[float, ConsistencyFilter] = field(default_factory=dict)
+    _shot: int | None = None
 
     def prepare(self, frames: Tensor) -> Prepared:
         """Before painting.
@@ -92,11 +99,20 @@ class Look:
 
     def turn(self, frames: Sequence[VideoFrame]) -> None:
         """Set the stylizers for the next batch, which will be these frames."""
+        if self.styled is not None and self.shots is not None:
+            self.styled.styles = [self.shots.own("style", self.seconds_of(frame)) for frame in frames]
         if self.style_weight is None:
             return
         weights = torch.tensor([self.style_weight(self.seconds_of(frame)) for frame in frames])[:, None, None, None]
         for stylizer in self.weighted:
             stylizer.style_weight = weights.to(stylizer.device)
+
+    def starts_shot(self, frame: VideoFrame) -> bool:
+        """Whether a frame, the next of the stream, is in another shot than the one before it."""
+        if self.shots is None:
+            return False
+        before, self._shot = self._shot, self.shots.index(self.seconds_of(frame))
+        return before not in (None, self._shot)
 
     def temporal(self, frame: VideoFrame) -> ConsistencyFilter | None:
         """The temporal filter for a frame; None where it is always the same."""
@@ -104,10 +120,6 @@ class Look:
             return None
         value = self.consistency(self.seconds_of(frame))
         return self._filters.setdefault(value, ConsistencyFilter(value))
-
-    def leaves(self, frame: VideoFrame) -> bool:
-        """Whether a frame stays as it was decoded."""
-        return self.lut_before is None and self.lut_after is None and _at(self.strength, self.seconds_of(frame)) == 0.0
 
     def finish(self, frame: VideoFrame, prepared: Prepared, painted: Sequence[Tensor]) -> Tensor:
         """After painting.
@@ -121,10 +133,10 @@ class Look:
             (1, 3, H, W) in [0, 1].
         """
         moment = self.seconds_of(frame)
-        strength, source = _at(self.strength, moment), prepared.source
+        strength, source = value_at(self.strength, moment), prepared.source
         picture = source
         if strength > 0.0:
-            detail = _at(self.detail, moment)
+            detail = value_at(self.detail, moment)
             layers = zip((self.mask, *self.regions), painted, self.unpainted, strict=True)
             for mask, painting, is_unpainted in layers:
                 finished = source if is_unpainted else self._dressed(painting, prepared, detail)
@@ -140,7 +152,3 @@ class Look:
         if self.keeps_grain:
             painting = (painting + (prepared.source - prepared.content)).clamp_(0.0, 1.0)
         return painting
-
-
-def _at(value: float | Track, moment: Fraction) -> float:
-    return value(moment) if isinstance(value, Track) else value

@@ -34,20 +34,12 @@ def before_after(original: Tensor, stylized: Tensor, *, labels: tuple[str, str] 
     if right.height != left.height:
         width = max(1, round(right.width * left.height / right.height))
         right = right.resize((width, left.height), Image.Resampling.LANCZOS)
-    font_px = _font_size(left.height)
-    font = ImageFont.load_default(size=font_px)
-    divider = max(2, round(left.height / 180))
-    strip = round(font_px * 1.9)
-    sheet = Image.new("RGB", (left.width + divider + right.width, strip + left.height), _BACKGROUND)
-    draw = ImageDraw.Draw(sheet)
-    x = 0
-    for picture, label in zip((left, right), labels, strict=True):
-        sheet.paste(picture, (x, strip))
-        indent = round(font_px * 0.6)
-        text = _fit_text(label, font, picture.width - 2 * indent)
-        draw.text((x + indent, strip / 2), text, font=font, fill=_TEXT, anchor="lm")
-        x += picture.width + divider
-    return _to_tensor(sheet)
+    return _to_tensor(_captioned([left, right], labels))
+
+
+def captioned(picture: Tensor, label: str) -> Tensor:
+    """A (3, H, W) uint8 or uint16 RGB picture with a label above it, as (3, H', W) uint8 RGB."""
+    return _to_tensor(_captioned([_to_image(picture)], [label]))
 
 
 def contact_sheet(
@@ -115,6 +107,24 @@ def contact_sheet(
             else:
                 draw.rectangle((x, y, x + cell_width - 1, y + cell_height - 1), fill=_EMPTY_CELL)
     return _to_tensor(sheet)
+
+
+def _captioned(pictures: Sequence[Image.Image], labels: Sequence[str]) -> Image.Image:
+    """Pictures of one height in a row; strip and divider are even, so that even pictures make an even sheet."""
+    height = pictures[0].height
+    font_px = _font_size(height)
+    font = ImageFont.load_default(size=font_px)
+    divider, strip = max(2, 2 * round(height / 360)), 2 * round(font_px * 0.95)
+    width = sum(picture.width for picture in pictures) + divider * (len(pictures) - 1)
+    sheet = Image.new("RGB", (width, strip + height), _BACKGROUND)
+    draw = ImageDraw.Draw(sheet)
+    x, indent = 0, round(font_px * 0.6)
+    for picture, label in zip(pictures, labels, strict=True):
+        sheet.paste(picture, (x, strip))
+        text = _fit_text(label, font, picture.width - 2 * indent)
+        draw.text((x + indent, strip / 2), text, font=font, fill=_TEXT, anchor="lm")
+        x += picture.width + divider
+    return sheet
 
 
 def _font_size(height_px: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import Any
 
@@ -96,14 +96,12 @@ class PaintedFrame:
         data: (3, H, W) uint8 or uint16 RGB on the CPU, painted, at the output size.
         starts_shot: a cut was found before this frame.
         alpha: (1, H, W) the source's opacity, of the dtype and size of ``data``; None where there is none.
-        is_untouched: ``data`` shows nothing but the source.
     """
 
     source: VideoFrame
     data: Tensor
     starts_shot: bool
     alpha: Tensor | None = None
-    is_untouched: bool = False
 
 
 @dataclass
@@ -124,6 +122,7 @@ class Painter:
         output_dtype: of the frames given back: uint8, or uint16 over its whole range for an output of more than 8 bits.
         region_stylizers: paint further pictures of each frame, which the look lays over the first.
         look: what is done to frames before they are painted, and to paintings after; None does nothing.
+        keeps_last: hold on to what ``at_strength`` needs.
     """
 
     stylizer: Stylizer
@@ -136,11 +135,13 @@ class Painter:
     output_dtype: torch.dtype = torch.uint8
     region_stylizers: tuple[Stylizer, ...] = ()
     look: Look | None = None
+    keeps_last: bool = False
     fallbacks: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.clock = StageClock(self.device)
         self._states: list[Any] = [None] * (1 + len(self.region_stylizers))
+        self._last: tuple[VideoFrame, Prepared, Sequence[Tensor]] | None = None
 
     @torch.inference_mode()
     def paint(self, frames: Sequence[VideoFrame]) -> list[PaintedFrame]:
@@ -163,6 +164,22 @@ class Painter:
                 raise self._too_small() from error
             raise
 
+    @torch.inference_mode()
+    def at_strength(self, strength: float) -> Tensor:
+        """The frame painted last, mixed with its source once more; nothing is painted anew.
+
+        Args:
+            strength: 0 (the source) to 1 (the painting), in place of the look's own.
+
+        Returns:
+            (3, H, W), as ``PaintedFrame.data`` would be.
+        """
+        if self._last is None:
+            raise ValueError("no frame was painted while keeps_last was set")
+        frame, prepared, steady = self._last
+        look = replace(self.look or Look(), strength=strength)
+        return quantize(look.finish(frame, prepared, steady)[0], self.output_dtype).to("cpu")
+
     def _paint(self, frames: Sequence[VideoFrame]) -> list[PaintedFrame]:
         with self.clock.stage("upload"):
             source = self._upload(frames)
@@ -180,12 +197,9 @@ class Painter:
             pictures = quantize(torch.cat(finished), self.output_dtype).to("cpu")
         self.clock.settle()
         return [
-            PaintedFrame(frame, picture, starts_shot, self._alpha(frame), self._is_untouched(frame))
+            PaintedFrame(frame, picture, starts_shot, self._alpha(frame))
             for frame, picture, starts_shot in zip(frames, pictures, starts, strict=True)
         ]
-
-    def _is_untouched(self, frame: VideoFrame) -> bool:
-        return self.look is not None and self.size is None and self.look.leaves(frame)
 
     def _alpha(self, frame: VideoFrame) -> Tensor | None:
         alpha, wanted = frame.alpha, self.output_dtype
@@ -197,10 +211,11 @@ class Painter:
         return quantize(self._resized(_to_float(alpha[None])), wanted)[0]
 
     def _starts_shot(self, frame: VideoFrame) -> bool:
+        is_told = self.look is not None and self.look.starts_shot(frame)
         if self.cuts is None:
-            return False
+            return is_told
         with self.clock.stage("cuts", on_host=True):
-            return self.cuts.push(frame.data)
+            return self.cuts.push(frame.data) or is_told
 
     def _upload(self, frames: Sequence[VideoFrame]) -> Tensor:
         batch = _stacked([frame.data for frame in frames])
@@ -244,6 +259,8 @@ class Painter:
 
     def _finished(self, frame: VideoFrame, prepared: Prepared, painted: Sequence[Tensor], starts_shot: bool) -> Tensor:
         steady = self._steady(frame, prepared.content, painted, starts_shot)
+        if self.keeps_last:
+            self._last = frame, prepared, steady
         if self.look is None:
             return steady[0]
         with self.clock.stage("look"):

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from torch import Tensor
+
 from vidstyle.frames import Packet, VideoFrame
 from vidstyle.pipeline.painter import PaintedFrame, Painter
 from vidstyle.pipeline.prefetch import Feeder, Prefetcher
@@ -42,6 +44,7 @@ def render(
     on_frame: Callable[[int], None] | None = None,
     *,
     first_seconds: float | None = None,
+    show: Callable[[PaintedFrame], Tensor] | None = None,
 ) -> RenderStats:
     """Paint every frame of ``source`` into ``sink`` and commit it.
 
@@ -54,6 +57,7 @@ def render(
         on_frame: called with the number of frames done, on the calling thread.
         first_seconds: frames before this time (``VideoFrame.seconds``) warm the temporal filter up and are not
             written; see ``vidstyle.pipeline.stream.paint_stream``.
+        show: what to write of a painted frame, such as a comparison with its source; None is the painting.
 
     Returns:
         What was done.
@@ -73,7 +77,7 @@ def render(
                     feeder.put(item)
                     stats.num_packets += 1
                 else:
-                    _finish(item, feeder, stats, on_frame)
+                    _finish(item, feeder, stats, on_frame, show)
         committing = time.perf_counter()
         sink.commit()
         feeder.busy_seconds += time.perf_counter() - committing
@@ -90,12 +94,16 @@ def _finish(
     feeder: Feeder[VideoFrame | Packet],
     stats: RenderStats,
     on_frame: Callable[[int], None] | None,
+    show: Callable[[PaintedFrame], Tensor] | None,
 ) -> None:
     source = painted.source
     if painted.starts_shot and stats.num_frames:  # a cut before the first frame is none of this output
         stats.cut_seconds.append(source.seconds)
-    stored = source.stored if painted.is_untouched else None
-    feeder.put(VideoFrame(painted.data, source.pts, source.time_base, source.duration, painted.alpha, stored))
+    if show is None:
+        data, alpha, stored = painted.data, painted.alpha, source.stored
+    else:
+        data, alpha, stored = show(painted), None, None
+    feeder.put(VideoFrame(data, source.pts, source.time_base, source.duration, alpha, stored))
     stats.num_frames += 1
     if on_frame is not None:
         on_frame(stats.num_frames)

@@ -13,7 +13,8 @@ from vidstyle.cli.stylize import stylize
 from vidstyle.config import RenderConfig
 
 #: Options that decide about files and output, not about the render.
-NO_SETTINGS = {"paths", "out_dir", "preset", "overwrite", "quiet", "source", "output", "times", "styles"}
+NO_SETTINGS = {"paths", "out_dir", "preset", "overwrite", "quiet", "progress", "source", "output"}
+NO_SETTINGS |= {"times", "styles", "strengths", "compare", "clip_seconds", "estimate"}
 
 
 @pytest.mark.parametrize(

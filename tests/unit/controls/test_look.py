@@ -9,7 +9,6 @@ import torch
 from fakes import flat_frame
 from torch import Tensor
 
-from vidstyle.controls.keyframes import Track
 from vidstyle.controls.look import Look, Prepared
 from vidstyle.controls.masks import Mask
 from vidstyle.imaging.grain import GrainFilter
@@ -45,16 +44,6 @@ def test_strength_mixes_source_and_painting() -> None:
     assert finished(Look(strength=0.5)).unique().tolist() == [0.5]
     assert finished(Look(strength=1.0)).equal(PAINT)
     assert finished(Look(strength=0.0)).equal(SOURCE)
-
-
-def test_only_what_is_not_changed_is_left() -> None:
-    frame = flat_frame(0)
-    assert Look(strength=0.0).leaves(frame)
-    assert not Look(strength=0.1).leaves(frame)
-    assert not Look(strength=0.0, lut_after=negative).leaves(frame)
-    assert not Look(strength=0.0, lut_before=negative).leaves(frame)
-    fading = Track((Fraction(0), Fraction(1)), (0.0, 1.0), ("linear", "linear"))
-    assert Look(strength=fading).leaves(frame)
 
 
 def test_a_table_acts_on_all_that_follows_or_on_the_end() -> None:

@@ -9,7 +9,9 @@ import torch
 from fakes import RATE, CollectingSink, FakeCuts, FakeSource, StillFlow, flat_frame
 from test_painter import make_painter
 
+from vidstyle.errors import DecodeError, EncodeError
 from vidstyle.frames import Packet, VideoFrame
+from vidstyle.pipeline.meter import Meter
 from vidstyle.pipeline.painter import Painter
 from vidstyle.pipeline.preview import PreviewFrame, preview_frame
 from vidstyle.pipeline.render import render
@@ -117,6 +119,48 @@ def test_a_warmed_up_render_writes_what_the_whole_render_writes(
     # A cut right before the first frame, or before that, is none of this output.
     assert stats.cut_seconds == ([seconds(63)] if cut_value == 63 else [])
     assert stats.num_packets == 60
+
+
+@pytest.mark.parametrize("batch_size", [1, 4])
+def test_strengths_are_mixed_from_one_painting(clip: Clip, batch_size: int) -> None:
+    painter = clip.painter(batch_size=batch_size)
+    found = preview_frame(clip.opened(seconds(50), 10), painter, seconds(50), strengths=(0.0, 0.5, 1.0))
+    assert found is not None
+    source, half, full = found.variants
+    assert torch.equal(source, found.painted.source.data)
+    assert torch.equal(full, found.painted.data)
+    assert torch.all((half.int() * 2 - source.int() - full.int()).abs() <= 2)
+    assert sum(painter.stylizer.batches) == 11
+
+
+@pytest.mark.parametrize(("at", "num_frames"), [(50, 31), (2, 12), (NUM_FRAMES - 3, 31)])
+def test_a_meter_has_enough_frames(clip: Clip, at: int, num_frames: int) -> None:
+    sink, painter = CollectingSink(), clip.painter(batch_size=1)
+    with Meter(sink, 1) as meter:
+        found = preview_frame(clip.opened(seconds(at), 30), painter, seconds(at), meter=meter)
+    assert found is not None
+    assert found.painted.source.pts == at
+    assert meter.num_frames == len(sink.frames) == num_frames
+    assert sink.committed
+    num_steady, spent = meter.steady()
+    assert num_steady == num_frames - 2
+    assert spent > 0
+
+
+def test_damage_behind_the_moment_is_no_affair_of_a_preview(clip: Clip) -> None:
+    source = FakeSource(clip.frames[:6], error=DecodeError("damaged", "clip.mp4"))
+    with Meter(None, 1) as meter:
+        found = preview_frame(source, clip.painter(batch_size=1), seconds(2), meter=meter)
+    assert found is not None
+    assert meter.num_frames == 6
+
+
+def test_a_disk_that_is_full_is_no_affair_of_a_preview(clip: Clip) -> None:
+    sink = CollectingSink(fail_at=2, error=EncodeError("full", "piece.mp4"))
+    with Meter(sink, 1) as meter:
+        assert preview_frame(clip.opened(seconds(8), 8), clip.painter(batch_size=1), seconds(8), meter=meter)
+    assert meter.num_frames == 12
+    assert not sink.committed
 
 
 def test_a_last_frame_that_is_shown_for_long_is_found() -> None:

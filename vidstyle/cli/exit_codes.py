@@ -1,0 +1,26 @@
+"""How a command ends, for whoever called it."""
+
+from __future__ import annotations
+
+import click
+
+from vidstyle.errors import ConfigError
+
+FAILED = 1
+WRONG_USAGE = 2
+INTERRUPTED = 130
+
+
+def exit_code_of(error: BaseException) -> int:
+    """0 done, 1 failed, 2 wrong usage or settings, 130 interrupted by Ctrl-C, 143 terminated."""
+    match error:
+        case SystemExit(code=int(code)):
+            return code
+        case click.Abort() | KeyboardInterrupt():
+            return INTERRUPTED
+        case click.ClickException():
+            return error.exit_code
+        case ConfigError():
+            return WRONG_USAGE
+        case _:
+            return FAILED
