@@ -2,6 +2,7 @@
 """Read thousands of damaged clips: each must give frames or a clear error, soon, and with bounded memory.
 
     scripts/fuzz_reader.py --cases 2000 --keep findings/
+    scripts/fuzz_reader.py --largest          # undamaged clips of the largest pictures that are read: how much memory
 
 Clips made here, and the beginnings of those under VIDSTYLE_TEST_DATA where that is set, are mutated by seeds: flipped
 bits, overwritten runs, truncation, pieces dropped, doubled or swapped, header fields set to extremes. Every case is
@@ -44,6 +45,16 @@ LIMIT_BYTES = 1536 * 1024**2
 #: Reading a case ends after so much: a clip may announce any length and that is no fault of the reader.
 MAX_FRAMES, MAX_PIXELS = 300, 100_000_000
 PIECE_BYTES = 200_000
+#: The largest picture that is read, in the formats that take the most room.
+LARGEST_SIZE = (8192, 4608)
+LARGEST = {
+    "rgba.mov": ("png", "rgba64be"),
+    "yuva.mov": ("prores_ks", "yuva444p10le"),
+    "yuva.mkv": ("ffv1", "yuva444p16le"),
+    "gbra.mkv": ("ffv1", "gbrap16le"),
+    "yuv.mp4": ("libx264", "yuv444p10le"),
+}
+LARGEST_LIMIT_SECONDS = 120
 OUTCOMES = ("ok", "refused", "hang", "crash", "traceback", "memory", "disorder")
 
 
@@ -223,6 +234,7 @@ def read(path: Path, options: dict[str, object]) -> Outcome:
                 last = at
                 num_frames += 1
                 num_pixels += item.data.shape[-1] * item.data.shape[-2]
+                del item  # or it counts to the next
                 if num_frames >= MAX_FRAMES or num_pixels >= MAX_PIXELS:
                     break
     except VidstyleError as error:
@@ -252,6 +264,41 @@ def _worker(pipe: multiprocessing.connection.Connection) -> None:
         if peak > LIMIT_BYTES and outcome.kind in ("ok", "refused"):
             outcome = Outcome("memory", f"{peak >> 20} MiB, {outcome.detail}")
         pipe.send(Outcome(outcome.kind, outcome.detail, time.perf_counter() - started, peak))
+
+
+def read_largest(folder: Path) -> int:
+    """Read a clip of the largest picture in each of several formats."""
+    num_found = 0
+    for name, (codec, pixel_format) in LARGEST.items():
+        path = folder / name
+        # In a process of its own: what it leaves in memory would count to the reader.
+        maker = multiprocessing.get_context("fork").Process(target=_make_large, args=(path, codec, pixel_format))
+        maker.start()
+        maker.join()
+        workshop = Workshop(LARGEST_LIMIT_SECONDS)
+        outcome = workshop.read(path, {"alpha": "keep"})
+        workshop.close()
+        path.unlink()
+        num_found += outcome.kind != "ok"
+        print(
+            f"{codec:10} {pixel_format:13} {outcome.kind}: {outcome.detail}, "
+            f"{outcome.seconds:.1f} s, {outcome.peak_bytes >> 20} MiB",
+            flush=True,
+        )
+    return 1 if num_found else 0
+
+
+def _make_large(path: Path, codec: str, pixel_format: str) -> None:
+    with av.open(str(path), "w") as container:
+        video = container.add_stream(codec, rate=24, options={"preset": "ultrafast"} if codec == "libx264" else {})
+        (video.width, video.height), video.pix_fmt = LARGEST_SIZE, pixel_format
+        for number in range(3):
+            frame = av.VideoFrame(*LARGEST_SIZE, pixel_format)
+            for plane in frame.planes:
+                plane.update(bytes([number]) * plane.buffer_size)
+            frame.pts = number
+            container.mux(video.encode(frame))
+        container.mux(video.encode(None))
 
 
 class Workshop:
@@ -298,10 +345,13 @@ def main() -> int:
         "--limit", type=float, default=LIMIT_SECONDS, help="seconds a case may take; more, if the machine is busy"
     )
     parser.add_argument("--case", type=int, help="read one case here, and show everything")
+    parser.add_argument("--largest", action="store_true", help="read the largest pictures instead, undamaged")
     parser.add_argument("--keep", type=Path, default=Path("fuzz_findings"), help="folder for files that showed a fault")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        if arguments.largest:
+            return read_largest(folder)
         seeds = make_seeds(folder)
         if arguments.case is not None:
             seed, data, options = case(seeds, arguments.case)
@@ -315,10 +365,10 @@ def main() -> int:
         return run(seeds, folder, numbers, arguments.keep, arguments.limit)
 
 
-def run(seeds: list[Seed], folder: Path, numbers: range, keep: Path, limit_seconds: float = LIMIT_SECONDS) -> int:
+def run(seeds: list[Seed], folder: Path, numbers: range, keep: Path, limit_seconds: float | None = None) -> int:
     counts: dict[str, Counter[str]] = {seed.name: Counter() for seed in seeds}
     slowest, highest, num_found, started = 0.0, 0, 0, time.perf_counter()
-    workshop = Workshop(limit_seconds)
+    workshop = Workshop(limit_seconds or LIMIT_SECONDS)
     for number in numbers:
         seed, data, options = case(seeds, number)
         path = folder / f"case{Path(seed.name).suffix}"

@@ -72,6 +72,15 @@ def stored(rgb: np.ndarray, tags: ColorInfo, pixel_format: str) -> AVFrame:
     return frame
 
 
+def noise(width: int, height: int, pixel_format: str, seed: int = 0) -> AVFrame:
+    """A planar frame of random codes, most of which no RGB has."""
+    random = np.random.default_rng(seed)
+    frame = AVFrame(width, height, pixel_format)
+    for view in plane_views(frame):
+        view[:] = random.integers(0, 1 << bit_depth(pixel_format), view.shape)
+    return frame
+
+
 def make_deep_clip(
     path: Path,
     pixel_format: str,
@@ -81,8 +90,9 @@ def make_deep_clip(
     size: tuple[int, int] = (64, 48),
     num_frames: int = 2,
     options: dict[str, str] | None = None,
+    noisy: bool = False,
 ) -> Path:
-    """Write ``gradients`` that darken a little from frame to frame; losslessly where the codec can."""
+    """Write ``gradients`` that darken a little from frame to frame, or ``noise``; losslessly where the codec can."""
     tags = tags or color()
     with av.open(str(path), "w") as container:
         video: Any = container.add_stream(codec, rate=24, options=LOSSLESS.get(codec, {}) | (options or {}))
@@ -91,6 +101,9 @@ def make_deep_clip(
         tag(video.codec_context, tags, rgb=is_rgb(pixel_format))
         for index in range(num_frames):
             frame = stored(gradients(*size) * (1 - 0.05 * index), tags, pixel_format)
+            if noisy:
+                frame = noise(*size, pixel_format, seed=index)
+                tag(frame, tags, rgb=is_rgb(pixel_format))
             frame.pts, frame.time_base = index, Fraction(1, 24)
             container.mux(video.encode(frame))
         container.mux(video.encode(None))

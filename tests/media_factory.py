@@ -12,6 +12,9 @@ import av
 import numpy as np
 from av.codec.context import Flags
 
+from vidstyle.media import VideoWriter, open_writer
+from vidstyle.media.plan import plan_output
+
 MS = Fraction(1, 1000)
 VFR_PTS_MS = (0, 40, 80, 200, 240, 500, 533, 567, 900, 1000)
 
@@ -152,6 +155,12 @@ def make_without_frames(path: Path) -> Path:
         _mux_tone(container, sound, 0.0, 0.0, 1.0)
         container.mux(sound.encode(None))
     return path
+
+
+def open_output(path: Path, reader: Any, *, overwrite: bool = False, **settings: Any) -> VideoWriter:
+    """A writer with a plan made of ``plan_output``'s settings."""
+    plan = plan_output(path, reader, keeps_alpha=reader.keeps_alpha, hdr=reader.hdr, **settings)
+    return open_writer(path, reader, plan, overwrite=overwrite)
 
 
 def audio_packets(path: Path, index: int = 0) -> list[bytes]:

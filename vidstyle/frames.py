@@ -93,8 +93,8 @@ class VideoFrame:
         time_base: seconds per tick.
         duration: ticks the picture is shown for; None where the source does not say.
         alpha: (1, H, W) opacity, straight, of the dtype of ``data``; None where there is none or it is not kept.
-        stored: the media library's own picture, where ``data`` shows nothing else and a writer may encode it as it is;
-            only ``vidstyle.media`` looks inside.
+        stored: what the source holds of this picture, which a writer keeps wherever ``data`` still shows it; None where
+            nobody asked for it. Only ``vidstyle.media`` looks inside.
     """
 
     data: Tensor

@@ -19,9 +19,11 @@ from vidstyle.frames import Packet
 from vidstyle.media.completeness import lacks_bytes
 from vidstyle.media.damage import Concealer, Shown
 from vidstyle.media.decoded import DecodedFrame
+from vidstyle.media.early_damage import EarlyDamage
 from vidstyle.media.failures import reason
 from vidstyle.media.gaps import Gaps
 from vidstyle.media.hidden_alpha import alpha_decoder
+from vidstyle.media.holes import Holes
 from vidstyle.media.probe import FirstLook
 from vidstyle.media.ranges import Range
 from vidstyle.media.timestamps import FrameClock, to_ticks
@@ -34,6 +36,8 @@ _SEEK_MARGINS_SECONDS: tuple[int | None, ...] = (0, 2, 10, None)
 _INTERLEAVING_SECONDS = 3
 # A demuxer that fails so often in a row finds nothing more.
 _MAX_FAILURES = 100
+# Behind a pause of the picture so many packets wait for the sound to say whether something was lost.
+_MAX_WAITING = 100
 
 
 class Decoding:
@@ -69,7 +73,10 @@ class Decoding:
         self._concealer = Concealer()
         # Transport streams have no index that says how many frames there were.
         is_constant = container.format.name == "mpegts" and video.guessed_rate == look.info.average_rate
-        self._gaps = Gaps(look.info.time_base, look.info.average_rate if is_constant else None)
+        sure_rate = look.info.average_rate if is_constant else None
+        self._gaps = Gaps(look.info.time_base, sure_rate)
+        self._holes = Holes(sure_rate)
+        self._early_damage = EarlyDamage(path, look, video, wanted, warn)
         self._last_shown: AVFrame | None = None
         self._num_video_packets = 0
         self._is_suspect = False  # the packet of the picture before was incomplete
@@ -87,20 +94,23 @@ class Decoding:
             DecodeError: the file is damaged or breaks off, unless damage is skipped.
         """
         last_end: Fraction | None = None
-        for packet in self._demux((self._video, *carried)):
+        for packet in self._settled(self._demux((self._video, *carried))):
             if packet.size and packet.pts is not None and packet.time_base:
                 end = Fraction((packet.pts + (packet.duration or 0)) * packet.time_base)
                 last_end = end if last_end is None else max(last_end, end)
             if packet.stream is self._video:
                 if not self._past_end:
-                    for frame in self._decode(packet):
-                        yield from self._timed(frame)
+                    frames = self._decode(packet)
+                    while frames:  # none is held on to while the next is decoded: pictures may be huge
+                        yield from self._timed(frames.pop(0))
             elif packet.size:
                 yield Packet(packet.stream_index, packet)
             if self._past_end and (not carried or self._is_far_behind(packet)):
                 break
         if self._skips:
             yield from self._rest()
+        self._early_damage.check()
+        self._note_pause()
         if not self._past_end:
             self._check_complete(last_end)
             if not self._skips and (lost := self._concealer.never_came()):
@@ -125,6 +135,7 @@ class Decoding:
                     begun = True
                 for packet in self._container.demux(streams):
                     failures = 0
+                    self._early_damage.note(packet)
                     if packet.is_corrupt and packet.stream is self._video and self._look.declares_duration:
                         if self._past_end:  # what is damaged is not asked for
                             return
@@ -140,12 +151,7 @@ class Decoding:
                 if self._past_end:
                     return
                 if not self._skips:
-                    raise DecodeError(
-                        f"{self._path} cannot be read on after {self.position()} ({reason(error)}); the file is "
-                        "damaged, copy it again, end before that with --end, or pass --on-error skip.",
-                        self._path,
-                        self.last_pts,
-                    ) from error
+                    self._early_damage.meet(self._unreadable(reason(error)), error)
                 failures += 1
                 begun = begun or failures > 1
                 if failures > _MAX_FAILURES:
@@ -160,12 +166,27 @@ class Decoding:
         A recording may begin and end within a packet: the first and the last are not held against it.
         """
         if self._is_suspect and not self._skips and not self._past_end:
-            raise self._damaged("packets are lost")
+            self._early_damage.meet(self._damaged("packets are lost"))
         self._is_suspect = packet.is_corrupt and self._num_video_packets > 0
         if self._is_suspect and self._skips:
             self._gaps.expected = True
             self._concealer.distrust(self._key(packet))
         self._num_video_packets += 1
+
+    def _settled(self, packets: Iterable[AVPacket[Stream]]) -> Iterator[AVPacket[Stream]]:
+        """Packets as they come; where the picture pauses they wait for the sound to say whether something was lost."""
+        waiting: list[AVPacket[Stream]] = []
+        for packet in packets:
+            waiting.append(packet)
+            if self._holes.push(packet):
+                if self._skips:
+                    self._gaps.expected = True
+                elif not self._past_end:
+                    self._early_damage.meet(self._damaged("packets are lost"))
+            if not self._holes.is_pending or len(waiting) > _MAX_WAITING:
+                yield from waiting
+                waiting.clear()
+        yield from waiting
 
     def _decode(self, packet: AVPacket[Stream]) -> list[AVFrame]:
         key = self._key(packet) if packet.size else None
@@ -176,7 +197,8 @@ class Decoding:
                 self._breaks_off = False
                 self._concealer.damage(key)
                 return []
-            raise self._damaged(reason(error)) from error
+            self._early_damage.meet(self._damaged(reason(error)), error)
+            return []
         if packet.size and not packet.is_discard:
             self._breaks_off = False
             self._concealer.expect(key)
@@ -196,7 +218,9 @@ class Decoding:
         if self._skips:
             return self._shown(self._concealer.push(key, frame))
         self._concealer.arrive(key)
-        return iter((self._stamped(frame, key),))
+        self._gaps.before(key)
+        item = self._stamped(frame, key)
+        return iter(() if self._early_damage.reaches(item) else (item,))
 
     def _shown(self, pictures: Iterable[Shown]) -> Iterator[DecodedFrame]:
         for shown in self._without_gaps(pictures):
@@ -206,9 +230,8 @@ class Decoding:
 
     def _without_gaps(self, pictures: Iterable[Shown]) -> Iterator[Shown]:
         for shown in pictures:
-            if shown.key is not None:
-                for key in self._gaps.before(shown.key):
-                    yield Shown(key, self._last_shown or shown.picture, stands_in=True)
+            for key in self._gaps.before(shown.key):
+                yield Shown(key, self._last_shown or shown.picture, stands_in=True)
             self._last_shown = shown.picture
             yield shown
 
@@ -250,14 +273,21 @@ class Decoding:
         try:
             return next((f for p in self._container.demux(self._video) for f in p.decode()), None)
         except av.FFmpegError:
-            if not self._skips:
-                raise
             return None
 
     def _seek_to(self, seconds: Fraction | None) -> None:
         first = min(self._video.start_time or 0, 0)
         ticks = first if seconds is None else to_ticks(seconds, self._look.info.time_base)
         self._container.seek(ticks, stream=self._video)
+
+    def _note_pause(self) -> None:
+        if self._gaps.unexplained is None:
+            return
+        last, following = (float(pts * self._look.info.time_base - self._look.origin) for pts in self._gaps.unexplained)
+        self._warn(
+            f"{self._path} has no frame between {last:.3f} s and {following:.3f} s: packets may be lost there, or the "
+            "clip pauses; it is kept as it is."
+        )
 
     def _check_complete(self, last_end: Fraction | None) -> None:
         """Demuxers take a file that was cut off for one that ended; its header knows better."""
@@ -281,6 +311,14 @@ class Decoding:
             if not self._skips:
                 raise error
             self._warn(f"{self._path} breaks off: it ends at {self.position()}, its last good frame.")
+
+    def _unreadable(self, why: str) -> DecodeError:
+        return DecodeError(
+            f"{self._path} cannot be read on after {self.position()} ({why}); the file is damaged, copy it again, end "
+            "before that with --end, or pass --on-error skip.",
+            self._path,
+            self.last_pts,
+        )
 
     def _damaged(self, why: str) -> DecodeError:
         return DecodeError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Iterable, Mapping
 
 import av
@@ -22,8 +23,14 @@ _DEFAULT_CRF = {
     "av1_nvenc": 28,
 }
 _MAX_CRF = {"libx264": 51, "libx265": 51, "h264_nvenc": 51, "hevc_nvenc": 51}
-# x264 and x265 take these names, or their positions; x264 writes to the terminal about any other.
+# x264 and x265 take these names, or their positions; x264 writes to the terminal about any other, and any other tune.
 _PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")
+_TUNES = {
+    "libx264": ("film", "animation", "grain", "stillimage", "psnr", "ssim", "fastdecode", "zerolatency", "touhou"),
+    "libx265": ("psnr", "ssim", "grain", "fastdecode", "zerolatency", "animation"),
+}
+# Software encoders have these too, and take other values.
+_MEANT_FOR_HARDWARE = frozenset({"tune", "profile"})
 _ONE_CONTROL = frozenset({"crf", "qp", "b"})  # of x264 and x265, which drop the others without a word
 _DEFAULT_PRESET = {"libx264": "fast", "libx265": "fast", "libsvtav1": "8"}
 _DEFAULT_OPTIONS = {
@@ -92,10 +99,10 @@ def stand_in_options(
     for name in given:
         if name not in names and wanted_names and name not in wanted_names:
             raise ConfigError(f"{wanted} has no option {name!r}{near_matches(name, wanted_names)}")
-    left_out = [name for name in given if name not in names]
-    if left_out:
-        note(f"{stand_in} has no option {', '.join(left_out)}: left out.")
-    return {name: value for name, value in given.items() if name in names}
+    kept = {name: value for name, value in given.items() if name in names and name not in _MEANT_FOR_HARDWARE}
+    if left_out := [name for name in given if name not in kept]:
+        note(f"{stand_in} does not understand {', '.join(left_out)} of {wanted}: left out.")
+    return kept
 
 
 def option_names(codec: str) -> set[str]:
@@ -123,7 +130,13 @@ def _check_values(codec: str, options: Mapping[str, str]) -> None:
         return
     preset = options["preset"]
     if preset not in _PRESETS and preset not in map(str, range(len(_PRESETS))):
-        raise ConfigError(f"{codec} has no preset {preset!r}{near_matches(preset, _PRESETS, f'it has {_in_words()}')}")
+        raise ConfigError(
+            f"{codec} has no preset {preset!r}{near_matches(preset, _PRESETS, f'it has {_in_words(_PRESETS)}')}"
+        )
+    tunes = _TUNES[codec]
+    for tune in re.split("[,./+-]", options.get("tune", "")):  # x264 puts several together
+        if tune and tune not in tunes:
+            raise ConfigError(f"{codec} has no tune {tune!r}{near_matches(tune, tunes, f'it has {_in_words(tunes)}')}")
     controls = sorted(_ONE_CONTROL & options.keys())
     if len(controls) > 1:
         raise ConfigError(f"{codec} takes one of {' and '.join(controls)}, they exclude each other; give one of them.")
@@ -135,8 +148,8 @@ def _check_values(codec: str, options: Mapping[str, str]) -> None:
         raise ConfigError(f"{codec} takes a crf from 0 to {_MAX_CRF[codec]}, not {options['crf']}.")
 
 
-def _in_words() -> str:
-    return ", ".join(_PRESETS)
+def _in_words(names: Iterable[str]) -> str:
+    return ", ".join(names)
 
 
 def _bitrate_options(codec: str, bitrate: int) -> dict[str, str]:

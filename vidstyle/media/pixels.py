@@ -18,6 +18,7 @@ from vidstyle.frames import ColorInfo, VideoInfo
 from vidstyle.media.chroma_siting import ChromaSiting
 from vidstyle.media.color import bit_depth, chroma_step, has_alpha, is_rgb, range_code, tag
 from vidstyle.media.orientation import Orientation
+from vidstyle.media.stored import rows_of
 from vidstyle.media.transfer import DisplayCurve, decoding_table, encoding_table
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ _GBR = (1, 2, 0)
 # Where red, green, blue and opacity are in packed formats of 16 bits; place 3 does not exist where there is no opacity.
 _PACKED_ORDERS = {"rgb48": (0, 1, 2, 3), "rgba64": (0, 1, 2, 3), "bgr48": (2, 1, 0, 3), "bgra64": (2, 1, 0, 3)}
 _STRIP_ROWS = 256
+# Larger pictures are converted by strips where chroma is not shared by rows: another copy of one would fill the memory.
+_HUGE_PIXELS = 4096 * 2304
 
 
 class RgbDecoder:
@@ -75,12 +78,28 @@ class RgbDecoder:
         """Returns (3 or 4, H, W) uint8 or uint16, a new contiguous array; frames of another size are scaled."""
         if not frame.format.is_rgb:
             tag(frame, self._color)
-            frame = self._siting(frame) if chroma_step(frame.format.name) != (1, 1) else frame
         width, height = self._size
         stored = frame.format.name
         order = _PACKED_ORDERS.get(stored[:-2]) if self._deep and self._curve is None else None
         if order is not None and (frame.width, frame.height) == self._size:
             return _unpacked(frame, order[: self._num_channels])
+        rgb = np.empty((self._num_channels, height, width), np.uint16 if self._deep else np.uint8)
+        is_huge = width * height > _HUGE_PIXELS and (frame.width, frame.height) == self._size
+        if is_huge and not frame.format.is_rgb and chroma_step(stored)[1] == 1:
+            for top in range(0, height, _STRIP_ROWS):
+                part = rows_of(frame, top, min(top + _STRIP_ROWS, height))
+                tag(part, self._color)
+                self._convert(part, rgb[:, top : top + _STRIP_ROWS])
+        else:
+            self._convert(frame, rgb)
+        return rgb
+
+    def _convert(self, frame: AVFrame, rgb: _Array) -> None:
+        """Fill (3 or 4, H, W) with a frame, scaled if need be."""
+        _, height, width = rgb.shape
+        stored = frame.format.name
+        if not frame.format.is_rgb and chroma_step(stored) != (1, 1):
+            frame = self._siting(frame)
         # Planar RGB needs no swscale, which would not round it.
         direct = _is_planar_rgb(stored) and (self._deep or bit_depth(stored) == 8)
         planar_format = stored if direct else _planar_rgb(self._deep, self._num_channels == 4)
@@ -93,7 +112,6 @@ class RgbDecoder:
             threads=_num_threads(width, height),
         )
         white, opaque = _whites(stored, self._color)
-        rgb = np.empty((self._num_channels, height, width), np.uint16 if self._deep else np.uint8)
         for channel, plane in zip((*_GBR, 3), plane_views(planar)[: self._num_channels], strict=False):
             if channel == 3 and not has_alpha(stored):
                 rgb[channel] = np.iinfo(rgb.dtype).max
@@ -105,7 +123,6 @@ class RgbDecoder:
                     rgb[channel, strip] = np.take(decoding_table(self._curve, white), plane[strip])
                 else:
                     rgb[channel, strip] = plane[strip] if scale == 1 else _scaled(plane[strip], scale)
-        return rgb
 
 
 class PictureDecoder:

@@ -223,7 +223,7 @@ def look_at(
     with open_container(path) as container:
         video = main_video(container, path, stream_number)
         try:
-            frame = _first_frame(container, video, on_error == "skip")
+            frame, first_lost = _first_frame(container, video, on_error == "skip")
         except av.FFmpegError as error:
             raise DecodeError(
                 f"The first frame of {path} cannot be decoded ({reason(error)}); the file is damaged, or its picture "
@@ -267,7 +267,8 @@ def look_at(
             num_frames_from_header=num_frames,
             duration_seconds=duration,
         )
-        first_pts = frame.pts if timing == "pts" and frame.pts is not None else 0
+        stamps = [stamp for stamp in (frame.pts, first_lost) if stamp is not None]
+        first_pts = min(stamps, default=0) if timing == "pts" else 0
         return FirstLook(
             info=info,
             orientation=orientation,
@@ -283,17 +284,20 @@ def look_at(
         )
 
 
-def _first_frame(container: InputContainer, video: VideoStream, skip: bool) -> AVFrame | None:
+def _first_frame(container: InputContainer, video: VideoStream, skip: bool) -> tuple[AVFrame | None, int | None]:
+    """The first frame that can be decoded, and when the first was to be shown of those that cannot."""
+    lost: list[int] = []
     for packet in container.demux(video):
         try:
             frame = next(iter(packet.decode()), None)
         except av.FFmpegError:
             if not skip:
                 raise
+            lost += [] if packet.pts is None else [packet.pts]
             continue
         if frame is not None:
-            return frame
-    return None
+            return frame, min(lost, default=None)
+    return None, None
 
 
 def _origin(container: InputContainer, first: Fraction) -> Fraction:

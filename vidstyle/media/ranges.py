@@ -121,13 +121,18 @@ def _widened(path: Path, look: FirstLook, chosen: Range, num: int, warn: Callabl
     if start is not None:
         first = bisect_left(times, start) - num
         if first < 0:
-            warn(f"{path} begins {num + first} frames before the range; the handle there is that long, not {num}.")
+            warn(f"{path} begins {_frames(num + first)} before the range; the handle there is that long, not {num}.")
         start = times[first] if first > 0 else None
     elif num:
         warn(f"{path} has no frames before the range; there is no handle there.")
     if end is not None:
         last = bisect_left(times, end) + num
         if last > len(times):
-            warn(f"{path} ends {num - last + len(times)} frames after the range; the handle there is that long.")
+            there = _frames(num - last + len(times))
+            warn(f"{path} ends {there} after the range; the handle there is that long, not {num}.")
         end = times[last] if last < len(times) else None
     return Range(start, end)
+
+
+def _frames(num: int) -> str:
+    return f"{num} frame{'s' * (num != 1)}"

@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Literal
 
 import av
 from av.container import InputContainer
@@ -15,6 +14,7 @@ from av.stream import Discard
 
 from vidstyle.errors import ConfigError, DecodeError, OpenError, UnsupportedMediaError
 from vidstyle.frames import Packet, VideoFrame, VideoInfo
+from vidstyle.media.closing import Closing
 from vidstyle.media.constant_rate import at_constant_rate
 from vidstyle.media.decoded import DecodedFrame
 from vidstyle.media.decoding import Decoding
@@ -24,6 +24,7 @@ from vidstyle.media.index import frame_times
 from vidstyle.media.orientation import Orientation
 from vidstyle.media.probe import StreamInfo, describe_streams, look_at, main_video, open_container, threads_for
 from vidstyle.media.ranges import RangeRequest, moment_of, resolve_range
+from vidstyle.media.stored import StoredPicture
 from vidstyle.media.transfer import display_curve
 from vidstyle.media.window import Window
 from vidstyle.moments import Timecode, parse_rate
@@ -103,7 +104,7 @@ def open_video(
     return VideoReader(Path(path), options, on_warning)
 
 
-class VideoReader:
+class VideoReader(Closing):
     """An open clip; ``open_video`` makes it. Iterate once, from one thread.
 
     Attributes:
@@ -119,7 +120,7 @@ class VideoReader:
         keeps_alpha: the clip has opacity, and frames carry it.
         hdr: HDR metadata of the clip; None where it has none.
         curve: what makes the frames of an HDR clip display-referred, and has to be undone; None for SDR.
-        keeps_stored: frames carry the decoder's picture too; to be set before iterating.
+        keeps_stored: frames carry the decoder's samples too; to be set before iterating.
         warnings: sentences about what could not be kept or had to be repaired, so far.
     """
 
@@ -133,7 +134,9 @@ class VideoReader:
         self.warnings = []
         self._options = options
         self._on_warning = on_warning
-        look = look_at(path, self._warn, stream_number=options.video_stream, on_error=options.on_error)
+        # What is damaged before the range is none of its business.
+        on_error = "skip" if options.range.start is not None or options.range.frames is not None else options.on_error
+        look = look_at(path, self._warn, stream_number=options.video_stream, on_error=on_error)
         self._look = look
         self._orientation = look.orientation
         self.origin = look.origin
@@ -185,6 +188,17 @@ class VideoReader:
             return None
         return max(round((end - (self.start or self.origin)) * self.info.average_rate), 1)
 
+    @property
+    def own_rate(self) -> Fraction:
+        """Frames a second of the file, whatever rate it is given."""
+        return self._look.info.average_rate
+
+    @property
+    def own_seconds(self) -> Fraction | None:
+        """How long the file is; None where that is unknown."""
+        duration = self._look.info.duration_seconds
+        return None if duration is None else Fraction(str(duration))
+
     def moment(self, value: float | str | Fraction) -> Fraction:
         """Seconds from the clip's first frame, of seconds or of a timecode.
 
@@ -219,14 +233,6 @@ class VideoReader:
     def close(self) -> None:
         """Release the file."""
         self.container.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __iter__(self) -> Iterator[VideoFrame | Packet]:
         """Frames in display order and packets in file order.
@@ -268,6 +274,7 @@ class VideoReader:
         to_rgb = PictureDecoder(self.info, self._orientation, alpha=self.keeps_alpha, curve=self.curve)
         for item in items:
             yield self._picture(item, to_rgb, decoding) if isinstance(item, DecodedFrame) else item
+            del item  # or its picture stays in memory while the next is decoded
         if window is not None and window.num_frames == 0:
             raise self._no_frame(decoding)
 
@@ -292,9 +299,8 @@ class VideoReader:
                 decoded.pts,
             ) from error
         as_it_is = self.keeps_stored and self._orientation == Orientation()
-        return VideoFrame(
-            data, decoded.pts, decoded.time_base, decoded.duration, alpha, decoded.frame if as_it_is else None
-        )
+        stored = StoredPicture(frame, data) if as_it_is else None
+        return VideoFrame(data, decoded.pts, decoded.time_base, decoded.duration, alpha, stored)
 
     def _note_picture(self) -> None:
         if self.info.has_alpha and not self._options.alpha:

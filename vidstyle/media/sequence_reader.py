@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
-from typing import Literal, Self
+from typing import Literal
 
 import numpy as np
 import torch
@@ -17,6 +16,7 @@ from torch import Tensor
 
 from vidstyle.errors import ConfigError, DecodeError, OpenError
 from vidstyle.frames import Packet, VideoFrame, VideoInfo
+from vidstyle.media.closing import Closing
 from vidstyle.media.linear_light import DisplayTransform
 from vidstyle.media.picture_files import PICTURE_COLOR, Array, Picture, has_opacity, is_float, read_picture
 from vidstyle.media.probe import StreamInfo
@@ -168,7 +168,7 @@ def _info(pattern: FramePattern, choice: FrameChoice, first: Picture, rate: Frac
     )
 
 
-class SequenceReader:
+class SequenceReader(Closing):
     """A pass over a sequence; ``FrameSequence.read`` makes it. Iterate once, from one thread.
 
     A frame's pts is its index among the frames meant; those before the first, which warm the temporal filter up, have
@@ -228,6 +228,27 @@ class SequenceReader:
         """The sound's."""
         return self.streams
 
+    @property
+    def own_rate(self) -> Fraction:
+        """Frames a second."""
+        return self.info.average_rate
+
+    @property
+    def own_seconds(self) -> Fraction:
+        """How long all the files are that are there."""
+        return len(self._numbers_on_disk) / self.own_rate
+
+    def moment(self, value: float | str | Fraction) -> Fraction:
+        """Seconds from the sequence's first file, of seconds or of a timecode, which counts from zero.
+
+        Raises:
+            ConfigError: it cannot be read.
+        """
+        try:
+            return seconds_into(parse_moment(value), self.own_rate)
+        except ValueError as error:
+            raise ConfigError(f"The moment cannot be used: {error}.") from error
+
     def frame_seconds(self) -> list[Fraction]:
         """When each frame of the sequence starts, counted from its first file."""
         return [number / self.info.average_rate for number in range(len(self._numbers_on_disk))]
@@ -243,14 +264,6 @@ class SequenceReader:
     def close(self) -> None:
         """Release the sound; no other file stays open."""
         self._sound.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __iter__(self) -> Iterator[VideoFrame | Packet]:
         """Frames in order, the sound of each before it.

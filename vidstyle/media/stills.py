@@ -123,6 +123,16 @@ def read_still(path: str | Path, *, deep: bool = False) -> Still:
     )
 
 
+def still_size(path: Path) -> tuple[int, int]:
+    """(width, height) of a picture in pixels as stored, by its header alone.
+
+    Raises:
+        MediaError: as ``read_still``.
+    """
+    with _opened(path) as image:
+        return image.size
+
+
 def read_style_image(path: str | Path, max_side_px: int | None = None) -> Tensor:
     """Read a picture to learn or to take a style from: upright, converted to sRGB, transparency laid over white.
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import av
@@ -20,15 +22,18 @@ _LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "quad", 5: "5.0", 6: "5.1", 7: 
 _BIT_RATE_PER_CHANNEL = 96_000
 
 
-class AudioTranscoder:
-    """Decodes a source's audio packets and encodes them for an output.
+class Transcoder(ABC):
+    """Decodes a source's packets and encodes them for an output.
 
     Args:
         output: container not yet started; the stream is added here.
-        source: audio stream the packets come from.
+        source: stream the packets come from.
         codec: encoder name.
         path: the source, for messages.
-        on_damage: told once, in a sentence, that damaged sound became silence; None makes damage an error.
+        on_damage: told, in a sentence, what was left out because it is damaged; None makes damage an error.
+
+    Attributes:
+        stream: of the output.
     """
 
     def __init__(
@@ -36,14 +41,33 @@ class AudioTranscoder:
         output: OutputContainer,
         source: Any,
         codec: str,
-        path: Any,
+        path: Path,
         on_damage: Callable[[str], None] | None = None,
     ) -> None:
         self.stream: Any
         self._path = path
         self._on_damage = on_damage
-        self._was_damaged = False
         self._decoder = source.codec_context
+        self._set_up(output, source, codec)
+
+    @abstractmethod
+    def _set_up(self, output: OutputContainer, source: Any, codec: str) -> None:
+        """Add the stream."""
+
+    @abstractmethod
+    def feed(self, packet: AVPacket[Stream] | None) -> Iterator[AVPacket[Stream]]:
+        """Packets to mux for one source packet; None flushes.
+
+        Raises:
+            DecodeError: it is damaged.
+        """
+
+
+class AudioTranscoder(Transcoder):
+    """Sound, as one run of samples; damaged pieces become silence, of which is told once."""
+
+    def _set_up(self, output: OutputContainer, source: Any, codec: str) -> None:
+        self._was_damaged = False
         self._layout = _LAYOUTS.get(source.channels, source.layout.name)
         # Some containers give a channel count without a layout, which resampler and encoders refuse.
         if source.layout.name.endswith("channels"):
@@ -62,12 +86,7 @@ class AudioTranscoder:
         self._num_surplus = 0  # samples to leave out
         self._num_encoded = 0
 
-    def feed(self, packet: AVPacket[Stream] | None) -> Iterator[AVPacket[Stream]]:
-        """Packets to mux for one source packet; None flushes.
-
-        Raises:
-            DecodeError: the sound is damaged.
-        """
+    def feed(self, packet: AVPacket[Stream] | None) -> Iterator[AVPacket[Stream]]:  # noqa: D102  # as the base class
         for frame, missing in self._clock.place(self._decode(packet), is_last=packet is None):
             yield from self._fill(missing)
             for converted in self._convert(frame):
@@ -160,21 +179,10 @@ class AudioTranscoder:
         yield from self.stream.encode(frame)
 
 
-class SubtitleTranscoder:
-    """Decodes text subtitles and writes them in another text format; times are kept. Arguments as AudioTranscoder."""
+class SubtitleTranscoder(Transcoder):
+    """Text subtitles, in another text format; times are kept."""
 
-    def __init__(
-        self,
-        output: OutputContainer,
-        source: Any,
-        codec: str,
-        path: Any,
-        on_damage: Callable[[str], None] | None = None,
-    ) -> None:
-        self.stream: Any
-        self._path = path
-        self._on_damage = on_damage
-        self._decoder = source.codec_context
+    def _set_up(self, output: OutputContainer, source: Any, codec: str) -> None:  # noqa: ARG002  # as the base class
         self._decoder.open(strict=False)
         stream: Any = output.add_stream(codec)
         self.stream = stream
@@ -182,12 +190,7 @@ class SubtitleTranscoder:
         self._encoder.subtitle_header = self._decoder.subtitle_header
         self._encoder.time_base = Fraction(1, 1000)
 
-    def feed(self, packet: AVPacket[Stream] | None) -> Iterator[AVPacket[Stream]]:
-        """Packets to mux for one source packet; None flushes.
-
-        Raises:
-            DecodeError: the subtitles are damaged.
-        """
+    def feed(self, packet: AVPacket[Stream] | None) -> Iterator[AVPacket[Stream]]:  # noqa: D102  # as the base class
         if packet is None:
             return
         try:

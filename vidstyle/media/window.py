@@ -59,6 +59,7 @@ class Window:
             self.num_frames += 1
             offset = to_ticks(first, item.time_base) if self._shift_to_zero else 0
             yield replace(item, pts=item.pts - offset)
+            del item  # or its picture stays in memory while the next is decoded
 
     def _shifted_packet(self, packet: Packet, first: Fraction) -> Packet:
         payload = packet.payload

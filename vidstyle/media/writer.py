@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -24,11 +24,11 @@ from vidstyle.media.outputs import claim_output
 from vidstyle.media.packets import CopiedPackets, VideoPackets
 from vidstyle.media.part_file import PartFile
 from vidstyle.media.pixels import RgbEncoder
-from vidstyle.media.plan import OutputPlan, cannot_carry, plan_output
+from vidstyle.media.plan import OutputPlan, cannot_carry
 from vidstyle.media.reader import VideoReader
 from vidstyle.media.sequence_reader import SequenceReader
-from vidstyle.media.stored import copy_as
-from vidstyle.media.streams import AudioMode, StreamPlan
+from vidstyle.media.stored import StoredPicture
+from vidstyle.media.streams import StreamPlan
 from vidstyle.media.tags import (
     chapters,
     container_options,
@@ -37,66 +37,31 @@ from vidstyle.media.tags import (
     start_timecode,
 )
 from vidstyle.media.timestamps import to_ticks
-from vidstyle.media.transcode import AudioTranscoder, SubtitleTranscoder
+from vidstyle.media.transcode import AudioTranscoder, SubtitleTranscoder, Transcoder
 
 _MAX_REORDERING_FRAMES = 1000
 
 
 def open_writer(
-    path: str | Path,
-    source: VideoReader | SequenceReader,
-    *,
-    size: tuple[int, int] | None = None,
-    codec: str | None = None,
-    crf: int | None = None,
-    bitrate: int | None = None,
-    preset: str | None = None,
-    pixel_format: str | None = None,
-    encoder_options: Mapping[str, str] | None = None,
-    audio: AudioMode = "copy",
-    plan: OutputPlan | None = None,
-    overwrite: bool = False,
+    path: str | Path, source: VideoReader | SequenceReader, plan: OutputPlan, *, overwrite: bool = False
 ) -> VideoWriter:
     """Open an output for the frames and packets of ``source``. Everything that can be refused is refused here.
 
     Args:
-        path: output; its suffix chooses the container (.mp4 .m4v .mov .mkv .webm).
+        path: output.
         source: the clip being rendered: time base, colour tags, pixel shape, sound and chapters come from it.
-        size: (width, height) in pixels of the frames to come; the source's upright size by default.
-        codec: FFmpeg's name of a video encoder; libx264, or libvpx-vp9 for .webm, by default.
-        crf: constant quality, where the encoder has it; 18 for libx264 by default.
-        bitrate: bits a second, instead of a constant quality.
-        preset: speed preset, where the encoder has it.
-        pixel_format: such as ``yuv420p``; chosen to suit the encoder by default.
-        encoder_options: further options of the encoder.
-        audio: ``copy`` converts only what the container refuses, ``transcode`` everything; ``drop`` leaves it out.
-        plan: ``plan_output``'s for this source, which then decides all of the above.
+        plan: ``plan_output``'s for this source and path.
         overwrite: replace an existing file, at the end and only if all went well.
 
     Raises:
         OpenError: the output exists, is the source, or cannot be created.
-        UnsupportedMediaError: no container has this suffix.
-        ConfigError: an unknown codec or option, or settings the encoder or the container refuses.
+        ConfigError: settings that the container refuses.
         EncodeError: the disk is full.
     """
     path = Path(path)
-    part = claim_output(path, source=source.path, overwrite=overwrite)
-    if plan is None:
-        plan = plan_output(
-            path,
-            source,
-            size=size,
-            codec=codec,
-            crf=crf,
-            bitrate=bitrate,
-            preset=preset,
-            pixel_format=pixel_format,
-            encoder_options=encoder_options,
-            audio=audio,
-            keeps_alpha=source.keeps_alpha,
-            hdr=source.hdr,
-        )
-    return VideoWriter(path, part, source, plan, overwrite=overwrite)
+    return VideoWriter(
+        path, claim_output(path, source=source.path, overwrite=overwrite), source, plan, overwrite=overwrite
+    )
 
 
 class VideoWriter:
@@ -134,7 +99,7 @@ class VideoWriter:
         self._curved = source.curve is not None
         self._source_color = source.info.color
         self._copies: dict[int, CopiedPackets] = {}
-        self._transcoders: dict[int, AudioTranscoder | SubtitleTranscoder] = {}
+        self._transcoders: dict[int, Transcoder] = {}
         self._last_pts: int | None = None
         self._covers: list[tuple[Stream, Cover]] = []
         self._output: OutputContainer | None = None
@@ -228,8 +193,7 @@ class VideoWriter:
         expected = (3, self.settings.height, self.settings.width)
         if tuple(item.data.shape) != expected or item.data.dtype not in (torch.uint8, torch.uint16):
             raise ValueError(f"expected uint8 or uint16 {expected}, got {item.data.dtype} {tuple(item.data.shape)}")
-        alpha = item.alpha.numpy() if item.alpha is not None and self.settings.has_alpha else None
-        frame = self._as_stored(item) or self._to_yuv(item.data.numpy(), alpha)
+        frame = self._encodable(item)
         frame.time_base = self.settings.time_base
         frame.pts = to_ticks(item.pts * item.time_base, frame.time_base)
         if self._last_pts is not None and frame.pts <= self._last_pts:
@@ -242,12 +206,20 @@ class VideoWriter:
             self._mux(self._packets.push(self._video.encode(frame)))
         self.num_frames += 1
 
-    def _as_stored(self, item: VideoFrame) -> AVFrame | None:
-        """The decoder's own picture, where the encoder takes just that."""
-        settings = self.settings
-        if item.stored is None or settings.color != self._source_color:
-            return None
-        return copy_as(item.stored, settings.pixel_format, (settings.width, settings.height), settings.color)
+    def _encodable(self, item: VideoFrame) -> AVFrame:
+        """As the encoder takes it; what is not painted keeps the source's samples, where the formats are the same."""
+        settings, stored = self.settings, item.stored
+        alpha = item.alpha.numpy() if item.alpha is not None and settings.has_alpha else None
+        if not isinstance(stored, StoredPicture) or settings.color != self._source_color:
+            return self._to_yuv(item.data.numpy(), alpha)
+        untouched = stored.untouched(item.data)
+        if not stored.is_like(settings.pixel_format, (settings.width, settings.height)) or not untouched.any():
+            return self._to_yuv(item.data.numpy(), alpha)
+        if untouched.all():
+            return stored.copy(settings.pixel_format, settings.color)
+        frame = self._to_yuv(item.data.numpy(), alpha)
+        stored.restore(frame, untouched)
+        return frame
 
     def _write_packet(self, item: Packet) -> None:
         payload: AVPacket[Stream] = item.payload

@@ -207,3 +207,97 @@ def test_places_are_told_up_to_a_screenful() -> None:
     sentences = list(concealer.sentences(Fraction(0)))
     assert len(sentences) == 21
     assert sentences[-1] == "is damaged at 30 further places, where 30 frames were lost"
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "num_warmup"),
+    # Decoders speak of damage as many packets late as the machine has cores: there is room for 16.
+    [("h264.mp4", 26, 5), ("h264.avi", 3, 6), ("prores.mov", 52, 5), ("ffv1.mkv", 3, 6)],
+)
+def test_damage_before_the_range_only_costs_warm_up(tmp_path: Path, name: str, number: int, num_warmup: int) -> None:
+    options = {"start_seconds": Fraction(55, 24), "warmup_frames": 6}
+    keyframes = {"preset": "fast", "x264-params": "keyint=25:min-keyint=25:scenecut=0"}
+    clip = CLIPS[name] | ({"options": keyframes} if "h264" in name else {})
+    whole = factory.make_clip(tmp_path / name, num_frames=64, **clip)
+    good, _ = read(whole, **options)
+    frames, notes = read(damaged(whole, number), **options)
+    assert len(frames) == 9 + num_warmup
+    for one, other in zip(frames[num_warmup:], good[6:], strict=True):
+        assert one.seconds == other.seconds >= 0
+        assert one.data.equal(other.data)
+    fewer = num_warmup < 6
+    assert [note for note in notes if "damaged before the range; frames that warm" in note] == notes[: int(fewer)]
+    assert len(notes) == fewer
+
+
+@pytest.mark.parametrize(("name", "number"), [("h264.mp4", 35), ("hevc.mp4", 37), ("prores.mov", 37)])
+def test_damage_that_reaches_into_the_range_is_an_error(tmp_path: Path, name: str, number: int) -> None:
+    whole = factory.make_clip(tmp_path / name, num_frames=48, **CLIPS[name])
+    with pytest.raises(DecodeError, match="damaged after"):
+        read(damaged(whole, number), start_seconds=1.5, warmup_frames=6)
+
+
+def test_a_damaged_beginning_does_not_move_the_clock(tmp_path: Path) -> None:
+    whole = factory.make_clip(tmp_path / "prores.mov", num_frames=12, **CLIPS["prores.mov"])
+    wanted = {"start_seconds": 0.25, "shift_to_zero": False}
+    assert times(read(damaged(whole, 0, 1), **wanted)[0]) == times(read(whole, **wanted)[0])
+
+
+def lose(path: Path, num: int, pids: tuple[int, ...]) -> Path:
+    """A transport stream without ``num`` packets of its picture in a row, nor those of ``pids`` between them."""
+    data = path.read_bytes()
+    packets = [data[place : place + 188] for place in range(0, len(data), 188)]
+    pid = [(packet[1] & 31) << 8 | packet[2] for packet in packets]
+    place, lost = len(packets) // 2, set()
+    while num:
+        if pid[place] in pids:
+            lost.add(place)
+            num -= pid[place] == PICTURE
+        place += 1
+    holes = path.with_stem("holes")
+    holes.write_bytes(b"".join(packet for index, packet in enumerate(packets) if index not in lost))
+    return holes
+
+
+PICTURE, SOUND = 256, 257
+STREAM = {"num_frames": 60, "size": (320, 240), "audio": "mp2", "options": {"b": "3000000"}}
+
+
+@pytest.mark.parametrize("num", [16, 48])  # packets are numbered modulo 16, so that nothing is flagged
+def test_packets_lost_without_a_trace_are_found_by_picture_and_sound(tmp_path: Path, num: int) -> None:
+    whole = factory.make_clip(tmp_path / "c.ts", **CLIPS["mpeg2.ts"], **STREAM)
+    path = lose(whole, num, (PICTURE, SOUND))
+    with av.open(str(path)) as container:
+        assert not any(packet.is_corrupt for packet in container.demux(video=0))
+    with pytest.raises(DecodeError, match=r"packets are lost.*--on-error skip"):
+        read(path)
+    frames, notes = read(path, on_error="skip")
+    assert times(frames) == times(read(whole)[0])
+    assert any("damaged at" in note and "lost" in note for note in notes)
+
+
+def test_a_pause_of_the_picture_alone_is_named_and_kept(tmp_path: Path) -> None:
+    whole = factory.make_clip(tmp_path / "c.ts", **CLIPS["mpeg2.ts"], **STREAM)
+    for on_error in ("stop", "skip"):
+        frames, notes = read(lose(whole, 32, (PICTURE,)), on_error=on_error)
+        assert 50 < len(frames) < 60
+        assert any("has no frame between" in note for note in notes)
+
+
+@pytest.mark.parametrize("sound", ["mp2", None])
+def test_a_stream_of_variable_rate_raises_no_alarm(tmp_path: Path, sound: str | None) -> None:
+    pts = sorted({*range(240), *range(240, 400, 3)} - set(range(100, 110)) - {5, 60, 61})
+    path = factory.make_clip(
+        tmp_path / "c.ts", num_frames=len(pts), pts=pts, time_base=Fraction(1, 24), rate=24, audio=sound
+    )
+    frames, notes = read(path)
+    assert [round((time - times(frames)[0]) * 24) for time in times(frames)] == pts
+    assert times(read(path, on_error="skip")[0]) == times(frames)
+    assert not any("lost, and" in note for note in notes)
+
+
+def test_frames_without_a_timestamp_take_a_place() -> None:
+    gaps = Gaps(Fraction(1, 90000), Fraction(25))
+    gaps.expected = True
+    assert [gaps.before(pts) for pts in (0, None, 14400)] == [[], [], [7200, 10800]]
+    assert gaps.unexplained is None

@@ -66,6 +66,13 @@ class TestRateControl:
         assert not capfd.readouterr().err
         assert options("libx264", preset="5")["preset"] == "5"
 
+    def test_so_is_an_unknown_tune(self, capfd: pytest.CaptureFixture[str]) -> None:
+        for codec, tune in (("libx264", "grian"), ("libx265", "film"), ("libx264", "film,hq")):
+            with pytest.raises(ConfigError, match=f"{codec} has no tune"):
+                choose(codec, options={"tune": tune})
+        assert not capfd.readouterr().err
+        assert choose("libx264", options={"tune": "film,fastdecode"})[0].options["tune"] == "film,fastdecode"
+
     def test_both_are_refused(self) -> None:
         with pytest.raises(ConfigError, match="exclude each other"):
             options("libx264", crf=20, bitrate=1_000_000)
@@ -127,9 +134,9 @@ class TestHardware:
     def test_options_that_software_has_not_are_named(self) -> None:
         if unusable("h264_nvenc") is None:
             pytest.skip("h264_nvenc works here")
-        settings, notes = choose("h264_nvenc", options={"spatial-aq": "1", "g": "12"})
+        settings, notes = choose("h264_nvenc", options={"spatial-aq": "1", "tune": "hq", "g": "12"})
         assert settings.options["g"] == "12"
-        assert any("spatial-aq" in note and "left out" in note for note in notes)
+        assert any("spatial-aq, tune" in note and "left out" in note for note in notes)
         if option_names("h264_nvenc"):
             with pytest.raises(ConfigError, match=r"did you mean .*spatial"):
                 choose("h264_nvenc", options={"spatial_qa": "1"})
@@ -148,7 +155,6 @@ class TestRefused:
         ("codec", "given"),
         [
             ("libx264", {"g": "many"}),
-            ("libx264", {"tune": "faces"}),
             ("libx264", {"x264-params": "no-such-thing=1"}),
             ("libx264", {"x264-params": "keyint=soon"}),
             ("libx265", {"x265-params": "no-such-thing=1"}),

@@ -7,9 +7,10 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from deep_factory import WEIGHTS, color, gradients, opacity, stored
+from deep_factory import WEIGHTS, color, gradients, noise, opacity, stored
 
 from vidstyle.frames import ColorInfo, VideoInfo
+from vidstyle.media import pixels
 from vidstyle.media.color import bit_depth, has_alpha, resolve_color
 from vidstyle.media.orientation import Orientation
 from vidstyle.media.pixels import PictureDecoder, RgbDecoder, RgbEncoder, plane_views
@@ -189,6 +190,16 @@ def test_every_hdr_code_comes_back(pixel_format, curve, value_range):
     for old, new in zip(before, plane_views(back), strict=True):
         assert np.abs(old - new).mean() < unit * (0.3 if "420" in pixel_format else 0.1)
     assert np.abs(before[0] - plane_views(back)[0]).max() <= 1
+
+
+@pytest.mark.parametrize("curve", [None, DisplayCurve("smpte2084", 1000.0)], ids=["SDR", "HDR"])
+@pytest.mark.parametrize("pixel_format", ["yuv422p", "yuv444p10le", "yuva444p16le", "yuv420p10le", "gbrp10le", "rgb24"])
+def test_huge_pictures_are_converted_by_strips(monkeypatch, pixel_format, curve):
+    frame = noise(33, 600, pixel_format)
+    given = {"deep": bit_depth(pixel_format) > 8, "alpha": has_alpha(pixel_format), "curve": curve}
+    whole = RgbDecoder(color(), 33, 600, **given)(frame)
+    monkeypatch.setattr(pixels, "_HUGE_PIXELS", 0)
+    assert np.array_equal(RgbDecoder(color(), 33, 600, **given)(frame), whole)
 
 
 def test_views_share_memory_with_their_frame():

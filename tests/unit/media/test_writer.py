@@ -16,7 +16,7 @@ import torch
 
 from vidstyle.errors import ConfigError, EncodeError, OpenError, UnsupportedMediaError
 from vidstyle.frames import VideoFrame
-from vidstyle.media import list_encoders_available, media_versions, open_video, open_writer
+from vidstyle.media import list_encoders_available, media_versions, open_video
 from vidstyle.media.failures import encode_errors
 
 
@@ -28,7 +28,7 @@ def refuse(clip: Path, output: Path, error: type[Exception], match: str, **optio
     """Opening the output fails with one sentence and leaves the folder as it was."""
     before = names(output.parent) if output.parent.is_dir() else None
     with open_video(clip) as reader, pytest.raises(error, match=match) as caught:
-        open_writer(output, reader, **options)
+        factory.open_output(output, reader, **options)
     assert str(caught.value).endswith((".", "?"))
     if before is not None:
         assert names(output.parent) == before
@@ -79,7 +79,7 @@ class TestRefusedBeforeRendering:
     @pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs /proc, where no file can be created")
     def test_folder_where_nothing_can_be_created(self, clip_mp4):
         with open_video(clip_mp4) as reader, pytest.raises(OpenError, match="choose a folder you may write to"):
-            open_writer("/proc/self/out.mp4", reader)
+            factory.open_output("/proc/self/out.mp4", reader)
 
     def test_unknown_codec_names_near_ones(self, clip_mp4, tmp_path):
         refuse(clip_mp4, tmp_path / "out.mp4", ConfigError, "libx264", codec="libx246")
@@ -111,7 +111,7 @@ class TestRefusedBeforeRendering:
 class TestPartFile:
     def test_the_name_appears_only_on_commit(self, clip_mp4, tmp_path):
         output = tmp_path / "out.mp4"
-        with open_video(clip_mp4) as reader, open_writer(output, reader) as writer:
+        with open_video(clip_mp4) as reader, factory.open_output(output, reader) as writer:
             write_all(reader, writer)
             assert names(tmp_path) == {"out.mp4.part"}
             writer.commit()
@@ -122,7 +122,7 @@ class TestPartFile:
     @pytest.mark.parametrize("num_items", [0, 1, 40])
     def test_a_failure_leaves_nothing(self, clip_mp4, tmp_path, num_items):
         def render() -> None:
-            with open_video(clip_mp4) as reader, open_writer(tmp_path / "out.mp4", reader) as writer:
+            with open_video(clip_mp4) as reader, factory.open_output(tmp_path / "out.mp4", reader) as writer:
                 for item, _ in zip(reader, range(num_items), strict=False):
                     writer.write(item)
                 raise KeyboardInterrupt
@@ -134,7 +134,7 @@ class TestPartFile:
     def test_a_failure_keeps_the_existing_output(self, clip_mp4, tmp_path):
         output = tmp_path / "out.mp4"
         output.write_bytes(b"precious")
-        with open_video(clip_mp4) as reader, open_writer(output, reader, overwrite=True) as writer:
+        with open_video(clip_mp4) as reader, factory.open_output(output, reader, overwrite=True) as writer:
             writer.write(next(iter(reader)))
         assert names(tmp_path) == {"out.mp4"}
         assert output.read_bytes() == b"precious"
@@ -142,7 +142,7 @@ class TestPartFile:
     def test_overwrite_replaces_on_commit(self, clip_mp4, tmp_path):
         output = tmp_path / "out.mp4"
         output.write_bytes(b"old")
-        with open_video(clip_mp4) as reader, open_writer(output, reader, overwrite=True) as writer:
+        with open_video(clip_mp4) as reader, factory.open_output(output, reader, overwrite=True) as writer:
             write_all(reader, writer)
             assert output.read_bytes() == b"old"
             writer.commit()
@@ -150,7 +150,7 @@ class TestPartFile:
 
     def test_a_file_that_appears_meanwhile_is_kept(self, clip_mp4, tmp_path):
         output = tmp_path / "out.mp4"
-        with open_video(clip_mp4) as reader, open_writer(output, reader) as writer:
+        with open_video(clip_mp4) as reader, factory.open_output(output, reader) as writer:
             write_all(reader, writer)
             output.write_bytes(b"precious")
             with pytest.raises(EncodeError, match="appeared"):
@@ -162,7 +162,7 @@ class TestPartFile:
         victim = tmp_path / "victim"
         victim.write_bytes(b"precious")
         (tmp_path / "out.mp4.part").symlink_to(victim)
-        with open_video(clip_mp4) as reader, open_writer(tmp_path / "out.mp4", reader) as writer:
+        with open_video(clip_mp4) as reader, factory.open_output(tmp_path / "out.mp4", reader) as writer:
             write_all(reader, writer)
             writer.commit()
         assert victim.read_bytes() == b"precious"
@@ -171,7 +171,7 @@ class TestPartFile:
     def test_a_folder_that_vanishes_is_one_sentence(self, clip_mp4, tmp_path):
         folder = tmp_path / "gone"
         folder.mkdir()
-        with open_video(clip_mp4) as reader, open_writer(folder / "out.mp4", reader) as writer:
+        with open_video(clip_mp4) as reader, factory.open_output(folder / "out.mp4", reader) as writer:
             write_all(reader, writer)
             shutil.rmtree(folder)
             with pytest.raises(EncodeError, match=r"folder .*gone is gone.*stays\.$"):
@@ -181,7 +181,7 @@ class TestPartFile:
     def test_no_frames_is_an_error(self, clip_mp4, tmp_path):
         with (
             open_video(clip_mp4) as reader,
-            open_writer(tmp_path / "out.mp4", reader) as writer,
+            factory.open_output(tmp_path / "out.mp4", reader) as writer,
             pytest.raises(EncodeError, match="No frame"),
         ):
             writer.commit()
@@ -197,11 +197,14 @@ class TestFullDisk:
         out.mkdir()
         script = textwrap.dedent(f"""
             import resource, sys
+            from pathlib import Path
             from vidstyle.errors import EncodeError
-            from vidstyle.media import open_video, open_writer
+            from vidstyle.media import open_video
+            import media_factory as factory
             resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
             try:
-                with open_video({str(clip)!r}) as reader, open_writer({str(out / ("o" + suffix))!r}, reader) as writer:
+                output = Path({str(out / ("o" + suffix))!r})
+                with open_video({str(clip)!r}) as reader, factory.open_output(output, reader) as writer:
                     for item in reader:
                         writer.write(item)
                     writer.commit()
@@ -230,20 +233,20 @@ class TestFrames:
     def test_a_frame_of_another_kind_is_a_mistake_of_the_caller(self, clip_mp4, tmp_path, data):
         with (
             open_video(clip_mp4) as reader,
-            open_writer(tmp_path / "out.mp4", reader) as writer,
+            factory.open_output(tmp_path / "out.mp4", reader) as writer,
             pytest.raises(ValueError, match="expected uint8"),
         ):
             writer.write(VideoFrame(data, 0, reader.info.time_base))
 
     def test_frames_must_come_in_order(self, clip_mp4, tmp_path):
         data = torch.zeros(3, 48, 64, dtype=torch.uint8)
-        with open_video(clip_mp4) as reader, open_writer(tmp_path / "out.mp4", reader) as writer:
+        with open_video(clip_mp4) as reader, factory.open_output(tmp_path / "out.mp4", reader) as writer:
             writer.write(VideoFrame(data, 5, Fraction(1, 24)))
             with pytest.raises(ValueError, match="in order"):
                 writer.write(VideoFrame(data, 5, Fraction(1, 24)))
 
     def test_planar_memory_is_taken_too(self, clip_mp4, tmp_path):
-        with open_video(clip_mp4) as reader, open_writer(tmp_path / "out.mkv", reader) as writer:
+        with open_video(clip_mp4) as reader, factory.open_output(tmp_path / "out.mkv", reader) as writer:
             writer.write(VideoFrame(torch.full((3, 48, 64), 77, dtype=torch.uint8), 0, Fraction(1, 24)))
             writer.commit()
         with open_video(tmp_path / "out.mkv") as reader:
