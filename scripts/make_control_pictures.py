@@ -66,8 +66,8 @@ def main() -> None:
 def make_material() -> None:
     """A matte around the boat, a warm look-up table, a frame with grain, and the sample clip's cut list."""
     MATERIAL.mkdir(parents=True, exist_ok=True)
-    source = frame(style="identity")
-    height, width = 360, 640
+    source = frame(style="identity", size=None)
+    height, width = source.shape[1:]
     y, x = np.mgrid[0:height, 0:width]
     ellipse = ((x - 0.41 * width) / (0.16 * width)) ** 2 + ((y - 0.56 * height) / (0.32 * height)) ** 2 < 1
     write_grey(MATERIAL / "boat.png", ellipse)
@@ -114,9 +114,12 @@ def shots() -> dict[str, Tensor]:
 
 
 def grain() -> dict[str, Tensor]:
-    painted = {name: frame(source=MATERIAL / "grainy.png", grain=name) for name in ("off", "remove", "keep")}
-    pictures = {"source": frame(source=MATERIAL / "grainy.png", strength=0.0), **painted}
-    return {name: picture[:, 20:110, 150:310] for name, picture in pictures.items()}
+    def at_full_size(**settings: Any) -> Tensor:  # or the grain would be scaled away
+        return frame(source=MATERIAL / "grainy.png", size=None, **settings)[:, 20:200, 300:620]
+
+    return {"source": at_full_size(strength=0.0)} | {
+        name: at_full_size(grain=name) for name in ("off", "remove", "keep")
+    }
 
 
 SHEETS: dict[str, Callable[[], dict[str, Tensor]]] = {

@@ -279,6 +279,7 @@ def plan_render(
         encoder_options=encoding.encoder_options,
         audio=config.audio,
         keeps_alpha=reader.keeps_alpha,
+        unpainted=config.highest("strength") == 0.0 and config.lut is None,
         hdr=reader.hdr,
     )
     codec = planned.settings.codec

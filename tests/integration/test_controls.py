@@ -137,7 +137,7 @@ def test_no_strength_leaves_every_sample(
 ) -> None:
     source = factory.make_clip(tmp_path / "in.mkv", codec=codec, pixel_format=pixel_format, size=size, num_frames=6)
     output = tmp_path / "out.mkv"
-    package.stylize(source, output, style=str(painted_style), strength=0.0, codec="ffv1", pixel_format=pixel_format)
+    package.stylize(source, output, style=str(painted_style), strength=0.0, codec="ffv1")
     assert stored_planes(output) == stored_planes(source)
     with av.open(str(output)) as container:
         assert container.streams.video[0].codec_context.name == "ffv1"

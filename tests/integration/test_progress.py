@@ -91,3 +91,33 @@ def test_no_bar_and_nothing_at_all(vidstyle: Command, clip_mp4: Path, tmp_path: 
     both = vidstyle("stylize", clip_mp4, tmp_path / "no.mp4", "--quiet", "--progress", "json")
     assert (both.exit_code, both.stdout) == (2, "")
     assert "give one of them" in both.stderr
+
+
+def test_the_events_of_previews(vidstyle: Command, clip_mp4: Path, tmp_path: Path) -> None:
+    sheet, proxy = tmp_path / "sheet.png", tmp_path / "proxy.mp4"
+    strengths = ("--strength", 0.5, "--strength", 1)
+    done = vidstyle("preview", clip_mp4, sheet, *PLAIN[:4], *strengths, "--at", 1, "--progress", "json")
+    assert (done.exit_code, done.stderr) == (0, "")
+    half, whole, last, end = events(done.stdout)
+    assert [e["event"] for e in (half, whole, last, end)] == ["cell", "cell", "done", "end"]
+    assert (half["strength"], whole["strength"], half["at_seconds"]) == (0.5, 1.0, 1.0)
+    assert last["report"] is None
+    assert last["output"] == str(sheet)
+    (estimate,) = last["estimates"]
+    assert (estimate["num_frames"], estimate["size"]) == (48, [64, 48])
+    assert end["done"] == 1
+
+    done = vidstyle("preview", clip_mp4, proxy, *PLAIN[:4], "--clip", 0.5, "--no-estimate", "--progress", "json")
+    *progress, last, end = events(done.stdout)
+    assert {e["event"] for e in progress} == {"progress"}
+    assert last["report"]["num_frames"] == progress[-1]["frame"]
+    assert last["estimates"] == []
+    refused = vidstyle("preview", clip_mp4, sheet, "--progress", "json")
+    assert [e["event"] for e in events(refused.stdout)] == ["error", "end"]
+    assert refused.exit_code == 1
+
+
+def test_a_quiet_preview(vidstyle: Command, clip_mp4: Path, tmp_path: Path) -> None:
+    done = vidstyle("preview", clip_mp4, tmp_path / "look.png", *PLAIN[:4], "--quiet")
+    assert (done.exit_code, done.stdout, done.stderr) == (0, "", "")
+    assert (tmp_path / "look.png").is_file()

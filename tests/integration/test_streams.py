@@ -212,6 +212,37 @@ def test_sound_can_be_converted_or_left_out_altogether(tmp_path, container: str,
     assert all("as asked" in str(plan) for plan in writer.plan)
 
 
+@pytest.mark.parametrize("audio", ["copy", "transcode"])
+def test_sound_of_which_nothing_is_known_is_left_out_with_a_line(tmp_path, audio: str) -> None:
+    clip = tmp_path / "c.mkv"
+    with av.open(str(clip), "w") as output:
+        video = output.add_stream("libx264", rate=24)
+        video.width, video.height = 64, 48
+        sound = output.add_mux_stream("mp3", rate=8000)  # and no word of its channels
+        frame = av.VideoFrame.from_ndarray(factory.picture(0))
+        frame.pts = 0
+        output.mux(video.encode(frame))
+        packet = av.Packet(bytes(80))
+        packet.pts, packet.dts, packet.time_base, packet.stream = 0, 0, factory.MS, sound
+        output.mux(packet)
+        output.mux(video.encode(None))
+
+    writer = render(clip, tmp_path / "out.mp4", audio=audio)
+
+    assert [plan.action for plan in writer.plan] == ["drop"]
+    assert codecs(tmp_path / "out.mp4", "audio") == []
+
+
+@pytest.mark.parametrize("container", ["mp4", "mov", "mkv"])
+def test_names_of_tracks_stay(tmp_path, with_everything: Path, container: str) -> None:
+    source = render(with_everything, tmp_path / "in.mov").path  # where QuickTime calls a title name
+
+    render(source, tmp_path / f"out.{container}")
+
+    with open_video(tmp_path / f"out.{container}") as reader:
+        assert [s.title for s in reader.streams if s.type == "audio"] == ["commentary"]
+
+
 @pytest.mark.parametrize(("channels", "layout"), [(1, "mono"), (6, "5.1(side)"), (8, "7.1")])
 @pytest.mark.parametrize("container", CONTAINERS)
 def test_every_channel_survives_a_conversion(tmp_path, channels: int, layout: str, container: str) -> None:

@@ -160,13 +160,20 @@ def test_the_whole_journey(page: Any, folder: Path) -> None:
     page.locator("#copy").click()
     expect(page.locator("#toast")).to_contain_text(f"vidstyle stylize {folder / 'waves.mp4'}")
 
-    # Render, then play the result beside the source.
+    # Render a piece, then play it beside the source, which stays within it; also when the page was reloaded.
+    page.locator("#c-start_seconds").fill("1")
+    page.locator("#c-end_seconds").fill("1.5")
     page.locator("#render").click()
     page.locator("#ask-name").fill("out.mp4")
     page.keyboard.press("Enter")
+    expect(page.locator("#job-play")).to_be_visible()
+    page.reload()
     page.locator("#job-play").click()
     assert (folder / "out.mp4").stat().st_size > 0
-    expect(page.locator("#play-time")).not_to_have_text("0.00 s")
+    expect(page.locator("#play-result")).to_have_js_property("ended", True)
+    expect(page.locator("#play")).to_have_text("Play")
+    expect(page.locator("#play-source")).to_have_js_property("seeking", False)
+    assert 1 <= page.evaluate("document.getElementById('play-source').currentTime") < 1.5
     expect(page.locator("#play-error")).to_be_hidden()
     page.keyboard.press("Escape")
     expect(page.locator("#viewer")).to_be_visible()

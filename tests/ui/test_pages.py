@@ -320,6 +320,11 @@ def test_a_render_writes_what_the_page_shows(page: TestClient, folder: Path) -> 
     assert page.get("/api/state").json()["render"]["status"] == "done"
 
 
+def test_a_render_says_where_in_which_clip_it_begins(page: TestClient, folder: Path) -> None:
+    state = rendered(page, "part.mp4", style="identity", start_seconds="0:01", end_seconds="1.2")
+    assert (state["status"], state["source"], state["start_seconds"]) == ("done", str(folder / "waves.mp4"), 1.0)
+
+
 def test_a_failing_render_says_why(page: TestClient, folder: Path) -> None:
     state = rendered(page, "out.mp4", codec="no-such-encoder")
     assert state["status"] == "failed"

@@ -136,6 +136,22 @@ _CONTROLS = [
 ]
 
 
+_TELLING = [
+    click.option(
+        "--progress",
+        type=click.Choice(["bar", "json", "none"]),
+        default="bar",
+        help="A bar (default), one JSON object a line on stdout for programs, or none.",
+    ),
+    click.option("--quiet", "-q", is_flag=True, help="Nothing but errors."),
+]
+
+
+def telling_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options that say who is told how far it is."""
+    return _given(command, _TELLING)
+
+
 def painting_settings(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options every painting command takes."""
     return _given(command, [*_SETTINGS, _ONE_STRENGTH, *_CONTROLS])

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from vidstyle.cli.options import Moment, Seconds, previewing_settings
-from vidstyle.cli.progress import ForPeople
-
-if TYPE_CHECKING:
-    from vidstyle.previewing.cells import PreviewCell
-    from vidstyle.report import RenderEstimate
+from vidstyle.cli.options import Moment, Seconds, previewing_settings, telling_options
+from vidstyle.cli.progress import told
 
 
 @click.command()
@@ -48,6 +43,7 @@ if TYPE_CHECKING:
     default=True,
     help="Measure what the full render would take (default), or leave that out.",
 )
+@telling_options
 @previewing_settings
 def preview(
     *,
@@ -61,6 +57,8 @@ def preview(
     estimate: bool,
     preset: str | None,
     overwrite: bool,
+    progress: str,
+    quiet: bool,
     **settings: Any,
 ) -> None:
     """Show frames of INPUT as the full render would paint them, original beside stylized, in the picture OUTPUT.
@@ -69,38 +67,21 @@ def preview(
     """
     from vidstyle.api import preview as run
 
-    def on_cell(cell: PreviewCell) -> None:
-        click.echo(
-            f"{cell.label} at {cell.at_seconds:g} s: frame of {cell.shown_seconds:.3f} s, "
-            f"warmed up over {cell.num_warmup_frames} frames"
-        )
-
-    telling = ForPeople()
-    with nullcontext() if clip_seconds is None else telling.render(source, output):
-        report = run(
-            source,
-            output,
-            at=times or (0.0,),
-            style=styles or None,
-            strength=strengths or None,
-            compare=compare,
-            clip_seconds=clip_seconds,
-            estimate=estimate,
-            preset=preset,
-            overwrite=overwrite,
-            on_cell=on_cell,
-            on_progress=telling.progress,
-            **settings,
-        )
-    if report.clip is not None:
-        telling.done(report.clip)
-    else:
-        if report.flow:
-            click.echo(f"flow: {report.flow}")
-        click.echo(f"wrote {report.output}")
-    for found in report.estimates:
-        click.echo(_in_words(found, len(report.estimates)))
-
-
-def _in_words(found: RenderEstimate, num_styles: int) -> str:
-    return f"full render{f' in {found.style}' if num_styles > 1 else ''}: {found}"
+    with told(progress, quiet=quiet, has_bar=clip_seconds is not None) as telling:
+        with telling.render(source, output):
+            report = run(
+                source,
+                output,
+                at=times or (0.0,),
+                style=styles or None,
+                strength=strengths or None,
+                compare=compare,
+                clip_seconds=clip_seconds,
+                estimate=estimate,
+                preset=preset,
+                overwrite=overwrite,
+                on_cell=telling.cell,
+                on_progress=telling.progress,
+                **settings,
+            )
+        telling.previewed(report)

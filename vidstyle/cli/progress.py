@@ -19,6 +19,8 @@ from vidstyle.cli.exit_codes import FAILED, INTERRUPTED, exit_code_of
 if TYPE_CHECKING:
     from tqdm import tqdm
 
+    from vidstyle.api import PreviewReport
+    from vidstyle.previewing.cells import PreviewCell
     from vidstyle.report import RenderReport
 
 #: Between two progress events of one render.
@@ -53,6 +55,12 @@ class Quiet:
 
     def done(self, report: RenderReport) -> None:
         """The render is whole."""
+
+    def cell(self, cell: PreviewCell) -> None:
+        """A frame of a preview is painted."""
+
+    def previewed(self, report: PreviewReport) -> None:
+        """The preview is there."""
 
     def failed(self, error: Exception) -> None:
         """The render failed, and the others go on."""
@@ -108,6 +116,25 @@ class ForPeople(Quiet):
         for line in summary_lines(report):
             click.echo(line)
 
+    def cell(self, cell: PreviewCell) -> None:
+        """A line."""
+        click.echo(
+            f"{cell.label} at {cell.at_seconds:g} s: frame of {cell.shown_seconds:.3f} s, "
+            f"warmed up over {cell.num_warmup_frames} frames"
+        )
+
+    def previewed(self, report: PreviewReport) -> None:
+        """The summary, and what the full render would take."""
+        if report.clip is not None:
+            self.done(report.clip)
+        else:
+            if report.flow:
+                click.echo(f"flow: {report.flow}")
+            click.echo(f"wrote {report.output}")
+        for found in report.estimates:
+            style = f" in {found.style}" if len(report.estimates) > 1 else ""
+            click.echo(f"full render{style}: {found}")
+
 
 class ForPrograms(Quiet):
     """One JSON object a line on stdout, at once. The last one says how the command ended, whatever ended it.
@@ -158,18 +185,33 @@ class ForPrograms(Quiet):
 
     def done(self, report: RenderReport) -> None:
         """A last ``progress``, and ``done``."""
-        if self._latest[0] != max(self._last_told[1], 0):
-            self._tell_progress(time.monotonic())
-        plain = asdict(report) | {"frames_per_second": report.frames_per_second}
-        self._tell("done", report={name: value for name, value in plain.items() if name != "output"})
-        self._counts = (self._counts[0] + 1, self._counts[1])
-        self._names = {"input": None, "output": None}
+        self._done(report)
+
+    def cell(self, cell: PreviewCell) -> None:
+        """A ``cell``."""
+        names = ("style", "strength", "at_seconds", "shown_seconds", "num_warmup_frames")
+        self._tell("cell", **{name: getattr(cell, name) for name in names})
+
+    def previewed(self, report: PreviewReport) -> None:
+        """``done``, with what the full render would take."""
+        self._done(report.clip, estimates=[asdict(found) | {"seconds": found.seconds} for found in report.estimates])
 
     def failed(self, error: Exception) -> None:
         """An ``error``, also in words on stderr."""
         super().failed(error)
         self._tell_error(error, exit_code_of(error))
         self._counts = (self._counts[0], self._counts[1] + 1)
+        self._names = {"input": None, "output": None}
+
+    def _done(self, report: RenderReport | None, **more: Any) -> None:
+        if self._latest[0] != max(self._last_told[1], 0):
+            self._tell_progress(time.monotonic())
+        fields = None
+        if report is not None:
+            fields = asdict(report) | {"frames_per_second": report.frames_per_second}
+            del fields["output"]  # every event has it
+        self._tell("done", report=fields, **more)
+        self._counts = (self._counts[0] + 1, self._counts[1])
         self._names = {"input": None, "output": None}
 
     def _tell_progress(self, now: float) -> None:
@@ -199,6 +241,24 @@ class ForPrograms(Quiet):
         line = json.dumps({"event": event, **self._names, **values}, default=str)
         sys.stdout.write(f"{line}\n")
         sys.stdout.flush()
+
+
+def told(progress: str, *, quiet: bool, has_bar: bool = True) -> Quiet:
+    """Who is told, as the options ``--progress`` and ``--quiet`` say.
+
+    Args:
+        progress: ``bar``, ``json`` or ``none``.
+        quiet: errors alone.
+        has_bar: what is done has frames to count.
+
+    Raises:
+        UsageError: they contradict each other.
+    """
+    if quiet and progress == "json":
+        raise click.UsageError("--quiet says nothing and --progress json says everything; give one of them.")
+    if quiet:
+        return Quiet()
+    return ForPrograms() if progress == "json" else ForPeople(shows_bar=has_bar and progress == "bar")
 
 
 def summary_lines(report: RenderReport) -> list[str]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vidstyle.cli.options import KeyValue, Moment, as_mapping, painting_settings
-from vidstyle.cli.progress import ForPeople, ForPrograms, Quiet
+from vidstyle.cli.options import KeyValue, Moment, as_mapping, painting_settings, telling_options
+from vidstyle.cli.progress import Quiet, told
 from vidstyle.errors import OpenError, VidstyleError
 
 if TYPE_CHECKING:
@@ -70,13 +70,7 @@ if TYPE_CHECKING:
     help="Keep the frames of an output sequence that are there, and render the others.",
 )
 @click.option("--sidecar", is_flag=True, default=None, help="Write OUT.json too: settings, versions, hashes, figures.")
-@click.option(
-    "--progress",
-    type=click.Choice(["bar", "json", "none"]),
-    default="bar",
-    help="A bar (default), one JSON object a line on stdout for programs, or none.",
-)
-@click.option("--quiet", "-q", is_flag=True, help="Nothing but errors.")
+@telling_options
 @painting_settings
 def stylize(
     *,
@@ -96,11 +90,7 @@ def stylize(
     Several inputs, or a folder, go to --out-dir; one that fails does not stop the others. The pictures in a folder are
     painted one by one, numbered ones too: name a sequence by its pattern to keep it steady.
     """
-    if quiet and progress == "json":
-        raise click.UsageError("--quiet says nothing and --progress json says everything; give one of them.")
-    with (
-        Quiet() if quiet else ForPrograms() if progress == "json" else ForPeople(shows_bar=progress == "bar") as telling
-    ):
+    with told(progress, quiet=quiet) as telling:
         return _stylize_all(paths, out_dir, preset, settings, overwrite=overwrite, telling=telling)
 
 

@@ -141,8 +141,9 @@ def choose_encoder(
         settings = EncoderSettings(
             encoder.name, *size, candidate, all_options | implied, rate, time_base, color, sample_aspect_ratio
         )
-        failure = _try_to_open(settings)
-        if failure is None:
+        refusal = _try_to_open(settings)
+        failure = failure or refusal  # that of the first is about the format people are told
+        if refusal is None:
             if not fits(candidates[0], size) and candidate != candidates[0]:
                 note(
                     f"The size {size[0]}x{size[1]} is odd: written as {candidate} to keep it exactly, which not every "

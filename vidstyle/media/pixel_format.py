@@ -36,6 +36,7 @@ class PixelNeeds:
         rgb: stored as RGB, so that chroma says nothing about what is wanted.
         alpha: opacity is wanted.
         hdr: PQ or HLG, which 8 bits cannot hold without bands.
+        unpainted: the source's own samples are to be written.
     """
 
     depth: int = 8
@@ -43,10 +44,11 @@ class PixelNeeds:
     rgb: bool = False
     alpha: bool = False
     hdr: bool = False
+    unpainted: bool = False
 
     @classmethod
-    def of(cls, info: VideoInfo, alpha: bool = False) -> PixelNeeds:
-        """Those of a source; ``alpha`` where its opacity is to be kept."""
+    def of(cls, info: VideoInfo, alpha: bool = False, unpainted: bool = False) -> PixelNeeds:
+        """Those of a source; ``alpha`` where its opacity is to be kept, ``unpainted`` where nothing else will come."""
         stored = info.pixel_format or "yuv420p"
         grey = stored.startswith(("gray", "ya", "mono"))
         return cls(
@@ -55,6 +57,7 @@ class PixelNeeds:
             rgb=is_rgb(stored),
             alpha=alpha and info.has_alpha,
             hdr=info.color.transfer in HDR_TRANSFERS,
+            unpainted=unpainted,
         )
 
 
@@ -82,7 +85,8 @@ def rank_pixel_formats(
         )
     rgb = [f for f in usable if is_rgb(f)]
     ycbcr = [f for f in usable if not is_rgb(f)]
-    usable = (rgb if codec in _STORES_RGB else ycbcr) or usable or list(formats[:1])
+    stores_rgb = codec in _STORES_RGB and (needs.rgb or not needs.unpainted)
+    usable = (rgb if stores_rgb else ycbcr) or usable or list(formats[:1])
     chroma = (2 if codec in _MASTERING else 0) if needs.rgb else needs.chroma
     chroma, depth = _by_profile(codec, options.get("profile"), chroma, needs.depth)
 

@@ -76,6 +76,7 @@ def plan_output(
     encoder_options: Mapping[str, str] | None = None,
     audio: AudioMode = "copy",
     keeps_alpha: bool = False,
+    unpainted: bool = False,
     hdr: HdrMetadata | None = None,
 ) -> OutputPlan:
     """Decide how ``clip`` would be written to ``path``; nothing is written.
@@ -92,6 +93,7 @@ def plan_output(
         encoder_options: further options of the encoder.
         audio: ``copy`` converts only what the container refuses, ``transcode`` everything; ``drop`` leaves it out.
         keeps_alpha: frames will come with opacity.
+        unpainted: frames will come as they were decoded.
         hdr: the source's HDR metadata.
 
     Raises:
@@ -115,7 +117,7 @@ def plan_output(
         pixel_format=pixel_format,
         options=encoder_options or {},
         note=notes.append,
-        needs=PixelNeeds.of(info, keeps_alpha),
+        needs=PixelNeeds.of(info, keeps_alpha, unpainted),
         hdr=hdr,
     )
     if not container.takes_video(settings.codec):

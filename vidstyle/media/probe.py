@@ -22,6 +22,7 @@ from vidstyle.media.failures import reason
 from vidstyle.media.hdr import HdrMetadata, hdr_metadata
 from vidstyle.media.hidden_alpha import hides_alpha
 from vidstyle.media.orientation import Orientation, orientation_of
+from vidstyle.media.tags import stream_title
 from vidstyle.moments import MAX_RATE, Timecode, parse_moment
 
 Warn = Callable[[str], None]
@@ -192,7 +193,7 @@ def describe_streams(container: InputContainer, video: VideoStream) -> tuple[Str
             type=stream.type,
             codec=_codec_name(stream),
             language=stream.language,
-            title=stream.metadata.get("title"),
+            title=stream_title(stream.metadata),
             is_main_video=stream.index == video.index,
         )
         for stream in container.streams

@@ -6,7 +6,7 @@ import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import av
 from av.container import InputContainer
@@ -77,8 +77,15 @@ def plan_streams(
     with open_container(path) as source:
         kinds = {s.index: _kind(source.streams[s.index]) for s in others}
         carried = [s for s in others if kinds[s.index] in ("audio", "subtitle")]
+        vague = {s.index for s in carried if kinds[s.index] == "audio" and not _is_known(source.streams[s.index])}
         refusals = _copy_refusals(source, carried, container) if carried else {}
-    return [_plan(stream, kinds[stream.index], refusals, container, audio) for stream in others]
+    return [_plan(s, kinds[s.index], refusals, container, audio, can_decode=s.index not in vague) for s in others]
+
+
+def _is_known(sound: Any) -> bool:
+    """Whether it is known what sound a stream holds; a damaged one may not say."""
+    context = sound.codec_context
+    return context is not None and bool(context.channels and context.sample_rate and context.format)
 
 
 def _kind(stream: Stream) -> StreamKind:
@@ -104,6 +111,8 @@ def _plan(
     refusals: Mapping[int, str | None],
     container: Container,
     audio: AudioMode,
+    *,
+    can_decode: bool,
 ) -> StreamPlan:
     if kind not in ("audio", "subtitle"):
         refusal = _refusal(stream, kind, container)
@@ -117,11 +126,11 @@ def _plan(
     match kind:
         case "audio" if audio == "drop":
             result = plan("drop", "as asked")
-        case "audio" if audio == "transcode" and stream.codec:
+        case "audio" if audio == "transcode" and can_decode:
             result = plan("convert", "as asked", container.audio_codec)
         case _ if refusal is None:
             result = plan("copy")
-        case "audio" if stream.codec:
+        case "audio" if can_decode:
             result = plan("convert", why, container.audio_codec)
         case "subtitle" if stream.codec and av.Codec(stream.codec, "r").text_sub:
             styles = "; their styling is lost" if stream.codec in ("ass", "ssa") else ""

@@ -51,11 +51,21 @@ _DROP_FRAME_RATES = (Fraction(30000, 1001), Fraction(60000, 1001))
 def copy_stream_tags(source: Stream, target: Any, format_name: str) -> None:
     """Language, title, role and whatever else is noted of a stream, for a container of this format."""
     # Matroska shouts the names of notes.
-    target.metadata.update({k.lower() if k.isupper() else k: v for k, v in _kept(source.metadata).items()})
+    notes = {k.lower() if k.isupper() else k: v for k, v in _kept(source.metadata).items()}
+    title = stream_title(source.metadata)
+    if title is not None:
+        notes.pop("name", None)
+        notes["title"] = title
+    target.metadata.update(notes)
     language = writable_language(source, format_name)
     if language is not None:
         target.metadata["language"] = language
     target.disposition = source.disposition & ~Disposition.attached_pic
+
+
+def stream_title(metadata: Mapping[str, str]) -> str | None:
+    """What a stream is called: FFmpeg reads as ``name`` what it writes into MP4 and QuickTime as ``title``."""
+    return metadata.get("title") or metadata.get("name") or metadata.get("NAME")
 
 
 def output_metadata(source: InputContainer) -> dict[str, str]:

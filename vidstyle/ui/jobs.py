@@ -12,6 +12,8 @@ from typing import Any, Literal
 from vidstyle.api import stylize
 from vidstyle.config import RenderConfig
 from vidstyle.errors import ConfigError, VidstyleError
+from vidstyle.media.reader import VideoReader
+from vidstyle.planning import open_source
 
 Status = Literal["running", "done", "failed", "cancelled"]
 
@@ -27,7 +29,9 @@ class JobState:
     Attributes:
         number: of the job.
         status: ``done``, ``failed`` and ``cancelled`` are final.
+        source: the clip.
         output: the file being written.
+        start_seconds: where in the clip its first frame is.
         done: frames painted.
         expected: frames there will be; None where the clip does not say.
         elapsed_seconds: since the start.
@@ -39,7 +43,9 @@ class JobState:
 
     number: int
     status: Status
+    source: str
     output: str
+    start_seconds: float = 0.0
     done: int = 0
     expected: int | None = None
     elapsed_seconds: float = 0.0
@@ -75,7 +81,7 @@ class RenderJob:
     ) -> None:
         self._source, self._output, self._config = source, output, config
         self._overwrite, self._command = overwrite, command
-        self._state = JobState(number, "running", str(output))
+        self._state = JobState(number, "running", str(source), str(output))
         self._cancelled = threading.Event()
         self._started = time.perf_counter()
         self._painting_since: float | None = None
@@ -100,6 +106,7 @@ class RenderJob:
 
     def _run(self) -> None:
         try:
+            self._update(start_seconds=self._first_seconds())
             report = stylize(
                 self._source,
                 self._output,
@@ -122,6 +129,11 @@ class RenderJob:
                 f"({report.frames_per_second:.1f} a second)"
             )
             self._update(status="done", done=report.num_frames, summary=(first, *report.streams, *report.notes))
+
+    def _first_seconds(self) -> float:
+        with open_source(self._source, None, self._config, lambda _: None) as reader:
+            start = reader.start if isinstance(reader, VideoReader) else None
+            return 0.0 if start is None else float(start - reader.origin)
 
     def _on_plan(self, lines: Sequence[str]) -> None:
         self._check()

@@ -10,6 +10,7 @@ from vidstyle.frames import ColorInfo
 from vidstyle.media.encoder import EncoderSettings, choose_encoder
 from vidstyle.media.encoder_options import encoder_options, option_names
 from vidstyle.media.hardware import list_encoders_available, software_for, translate_preset, unusable
+from vidstyle.media.pixel_format import PixelNeeds
 
 PLAIN: dict[str, Any] = {"crf": None, "bitrate": None, "preset": None, "given": {}}
 
@@ -166,6 +167,10 @@ class TestRefused:
     def test_values_an_encoder_would_ignore_or_refuse(self, codec: str, given: dict[str, str]) -> None:
         with pytest.raises(ConfigError, match=f"{codec} cannot encode .*change --codec, its options or --size"):
             choose(codec, options=given)
+
+    def test_the_reason_is_that_of_the_format_which_is_named(self) -> None:
+        with pytest.raises(ConfigError, match=r"64x48 yuv422p10le .*at least 256x120"):
+            choose("dnxhd", needs=PixelNeeds(depth=10), options={"profile": "dnxhr_hqx"})
 
     @pytest.mark.parametrize(
         ("codec", "given"),

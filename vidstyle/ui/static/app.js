@@ -188,8 +188,7 @@ $("render").addEventListener("click", () => ask({
   button: "Start",
   act: async (request) => {
     if (render.isPlaying) render.closePlayers();
-    const begin = controls.changed().start_seconds;
-    render.follow(await api.startRender(request), clip, typeof begin === "number" ? begin : 0);
+    render.follow(await api.startRender(request));
   },
 }));
 
@@ -290,7 +289,7 @@ async function begin() {
   if (!state.clip) { offerClips(); return; }
   $("clip").value = state.clip;
   await open(state.clip);
-  if (state.render) render.follow(state.render, clip, 0);
+  if (state.render) render.follow(state.render);
 }
 
 begin();

@@ -4,6 +4,18 @@ import { cancelRender, mediaAddress, renderEvents } from "./api.js";
 
 const $ = (id) => document.getElementById(id);
 const duration = (seconds) => (seconds < 90 ? `${Math.ceil(seconds)} s` : `${Math.ceil(seconds / 60)} min`);
+const PATIENCE_MS = 5000;
+
+// Settles when a video can begin where it was told to, or never will.
+const ready = (video) => new Promise((resolve) => {
+  const over = new AbortController();
+  const end = () => { over.abort(); resolve(); };
+  const look = () => { if (video.error || (video.readyState > 2 && !video.seeking)) end(); };
+  for (const name of ["canplay", "seeked", "error"]) video.addEventListener(name, look, { signal: over.signal });
+  setTimeout(end, PATIENCE_MS);
+  look();
+});
+
 const fileName = (path) => path.split(/[\\/]/).pop();
 
 export class Render {
@@ -23,10 +35,8 @@ export class Render {
   get isRunning() { return $("job").dataset.status === "running"; }
   get isPlaying() { return !$("playback").hidden; }
 
-  follow(state, clip, start) {
+  follow(state) {
     this.number = state.number;
-    this.clip = clip;
-    this.start = start;
     this.events?.close();
     this.events = renderEvents(state.number);
     this.events.onmessage = (event) => this.show(JSON.parse(event.data));
@@ -36,6 +46,8 @@ export class Render {
   show(state) {
     const final = state.status !== "running";
     this.output = state.output;
+    this.clip = state.source;
+    this.start = state.start_seconds;
     $("job").hidden = false;
     $("job").dataset.status = state.status;
     $("job-title").textContent = {
@@ -65,8 +77,9 @@ export class Render {
   async play() {
     const [source, result] = [$("play-source"), $("play-result")];
     $("play-error").hidden = true;
+    this.shown = undefined; // when the frame begins that the result shows, where the browser says
     $("play-name").textContent = fileName(this.output);
-    source.src = mediaAddress(this.clip.path);
+    source.src = mediaAddress(this.clip);
     result.src = `${mediaAddress(this.output)}&v=${this.number}`;
     $("playback").hidden = false;
     this.onPlay(true);
@@ -78,6 +91,8 @@ export class Render {
     const [source, result] = [$("play-source"), $("play-result")];
     if (result.ended) result.currentTime = 0;
     source.currentTime = result.currentTime + this.start;
+    await Promise.all([source, result].map(ready)); // or one would begin while the other is still black
+    if (!this.isPlaying) return;
     try {
       await Promise.all([source.play(), result.play()]);
     } catch (error) {
@@ -90,6 +105,13 @@ export class Render {
     if (result.paused || result.ended) { this.start_(); return; }
     result.pause();
     $("play-source").pause();
+  }
+
+  // To the frame that the result holds, which at the end may have been followed by a little sound.
+  align() {
+    const [source, result] = [$("play-source"), $("play-result")];
+    source.pause();
+    source.currentTime = this.start + Math.min(result.currentTime, (this.shown ?? Infinity) + 0.001);
   }
 
   closePlayers() {
@@ -112,14 +134,22 @@ export class Render {
     const follow = () => {
       write();
       // Two players drift; the source follows the result, which has the sound.
-      if (Math.abs(source.currentTime - result.currentTime - this.start) > 0.12) source.currentTime = result.currentTime + this.start;
+      if (!source.seeking && Math.abs(source.currentTime - result.currentTime - this.start) > 0.12) source.currentTime = result.currentTime + this.start;
     };
     result.addEventListener("timeupdate", follow);
     for (const name of ["play", "pause", "ended"]) {
       result.addEventListener(name, () => {
         $("play").textContent = result.paused || result.ended ? "Play" : "Pause";
-        if (result.paused || result.ended) source.pause();
+        if (result.paused || result.ended) this.align();
       });
+    }
+    if (result.requestVideoFrameCallback) {
+      const note = (_, frame) => {
+        this.shown = frame.mediaTime;
+        if (result.paused) this.align();
+        result.requestVideoFrameCallback(note);
+      };
+      result.requestVideoFrameCallback(note);
     }
     at.addEventListener("input", () => {
       if (!Number.isFinite(result.duration)) return;
