@@ -75,7 +75,7 @@ class BlurPoolNet(nn.Module):
     multiple_of = 4
     minimum_size = 16
     #: Frame added before painting and cut off after: the outermost pixels are the least steady.
-    margin_px = 8
+    margin_px = 4
 
     def __init__(self, num_channels: int = 64, num_blocks: int = 5) -> None:
         super().__init__()
