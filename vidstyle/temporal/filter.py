@@ -140,12 +140,13 @@ def _band_gain(band: Tensor, wanted: Tensor, cell_px: int, gain_range: tuple[flo
 def warmup_frames(consistency: float) -> int:
     """How many frames before a given one the filter must see for its result to be the full render's.
 
-    A frame n steps back weighs about β^(0.8 n) in strokes, where the energy gain slows the fading βⁿ of the blend down,
-    and β_lowⁿ in colour. Below 2 % of the stylization's own frame-to-frame difference, what remains is more than 45 dB
-    down.
+    A frame n steps back weighs about β^(0.8 n) in strokes, where the energy gain slows the fading βⁿ of the blend down:
+    below 2 % of the stylization's own frame-to-frame difference, what remains is more than 45 dB down. In colour it
+    weighs β_lowⁿ of what ``MAX_DRIFT`` allows two pasts to differ by.
     """
     beta = beta_from_consistency(consistency)
     if beta == 0.0:
         return 0
-    slowest = max(beta**0.8, low_frequency_beta(beta))
-    return math.ceil(math.log(0.02) / math.log(slowest))
+    strokes = math.log(0.02) / (0.8 * math.log(beta))
+    colour = math.log(10 ** (-45 / 20) / (2 * MAX_DRIFT)) / math.log(low_frequency_beta(beta))
+    return math.ceil(max(strokes, colour))
