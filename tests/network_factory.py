@@ -6,11 +6,11 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from torchvision.models import squeezenet1_1
 
 from vidstyle.media.stills import write_still
-from vidstyle.stylizers.adain import AdaInDecoder
+from vidstyle.stylizers.adain import AdaInDecoder, AdaInNet
 from vidstyle.stylizers.encoder import VggEncoder, encoder_from_tensors
 from vidstyle.stylizers.feedforward import JohnsonNet
 from vidstyle.stylizers.perceptual import SqueezeEncoder
@@ -66,6 +66,23 @@ def lively_decoder(widths: tuple[int, ...]) -> AdaInDecoder:
             if name == "to_rgb.bias":
                 value.add_(0.5)
     return decoder.requires_grad_(False)
+
+
+def tiny_adain() -> AdaInNet:
+    """An AdaIN model of three stages, untrained."""
+    widths = {"conv0": (3, 3, 1), "conv11": (8, 3, 3), "conv21": (12, 8, 3), "conv31": (16, 12, 3)}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(7)
+        tensors = {}
+        for name, (num_out, num_in, side) in widths.items():
+            tensors[f"{name}.weight"] = nn.init.kaiming_normal_(torch.empty(num_out, num_in, side, side))
+            tensors[f"{name}.bias"] = torch.zeros(num_out)
+        decoder = AdaInDecoder((8, 12, 16))
+        for convolution in decoder.modules():
+            if isinstance(convolution, nn.Conv2d):
+                nn.init.kaiming_normal_(convolution.weight)
+                nn.init.zeros_(convolution.bias)
+    return AdaInNet(encoder_from_tensors(tensors, "test"), decoder)
 
 
 def lively_johnson(num_channels: int = 4) -> JohnsonNet:

@@ -12,13 +12,12 @@ import numpy as np
 import pytest
 import torch
 from command import Command, CommandResult
+from network_factory import tiny_adain
 from PIL import Image
-from torch import nn
 
 from vidstyle.cli.main import main
-from vidstyle.stylizers.adain import AdaInDecoder, AdaInNet, save_adain
+from vidstyle.stylizers.adain import save_adain
 from vidstyle.stylizers.checkpoint import StyleCard, save_feedforward
-from vidstyle.stylizers.encoder import encoder_from_tensors
 from vidstyle.stylizers.feedforward import BlurPoolNet, JohnsonNet
 
 
@@ -71,19 +70,7 @@ def examples_checkpoint(style_dir: Path) -> Path:
 def adain_model(style_dir: Path) -> Path:
     """An AdaIN model, untrained."""
     path = style_dir / "adain.safetensors"
-    widths = {"conv0": (3, 3, 1), "conv11": (8, 3, 3), "conv21": (12, 8, 3), "conv31": (16, 12, 3)}
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(7)
-        tensors = {}
-        for name, (num_out, num_in, side) in widths.items():
-            tensors[f"{name}.weight"] = nn.init.kaiming_normal_(torch.empty(num_out, num_in, side, side))
-            tensors[f"{name}.bias"] = torch.zeros(num_out)
-        decoder = AdaInDecoder((8, 12, 16))
-        for convolution in decoder.modules():
-            if isinstance(convolution, nn.Conv2d):
-                nn.init.kaiming_normal_(convolution.weight)
-                nn.init.zeros_(convolution.bias)
-    save_adain(path, AdaInNet(encoder_from_tensors(tensors, "test"), decoder), StyleCard("adain"))
+    save_adain(path, tiny_adain(), StyleCard("adain"))
     return path
 
 

@@ -14,19 +14,17 @@ import av
 import click
 import numpy as np
 import pytest
-import torch
+from network_factory import tiny_adain
 from PIL import Image
 from starlette.testclient import TestClient
-from torch import nn
 from ui_factory import NUM_FRAMES, PORT, RATE, STYLE, asked_frame, psnr
 
 import vidstyle
 from vidstyle.cli.stylize import stylize as stylize_command
 from vidstyle.config import RenderConfig, make_config
 from vidstyle.encoding import ENCODING_FIELDS
-from vidstyle.stylizers.adain import AdaInDecoder, AdaInNet, save_adain
+from vidstyle.stylizers.adain import save_adain
 from vidstyle.stylizers.checkpoint import FeedforwardStylizer, StyleCard
-from vidstyle.stylizers.encoder import encoder_from_tensors
 from vidstyle.ui.controls import CONTROLS, combined, command_line, flag_of, preset_text
 from vidstyle.ui.server import create_app
 from vidstyle.ui.session import MAX_UPLOAD_BYTES, Session, pictures_folder
@@ -237,15 +235,7 @@ def test_what_has_no_flag_is_not_left_out_silently(page: TestClient, session: Se
 def adain_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Untrained, and small."""
     path = tmp_path_factory.mktemp("model") / "any.safetensors"
-    widths = {"conv0": (3, 3, 1), "conv11": (8, 3, 3), "conv21": (12, 8, 3), "conv31": (16, 12, 3)}
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(7)
-        tensors = {}
-        for name, (num_out, num_in, side) in widths.items():
-            tensors[f"{name}.weight"] = nn.init.kaiming_normal_(torch.empty(num_out, num_in, side, side))
-            tensors[f"{name}.bias"] = torch.zeros(num_out)
-        net = AdaInNet(encoder_from_tensors(tensors, "test"), AdaInDecoder((8, 12, 16)))
-    save_adain(path, net, StyleCard("any"))
+    save_adain(path, tiny_adain(), StyleCard("any"))
     return path
 
 

@@ -1,4 +1,4 @@
-"""What readers have in common: they are closed at the end of a ``with`` block."""
+"""What readers and the like have in common: they are closed at the end of a ``with`` block."""
 
 from __future__ import annotations
 

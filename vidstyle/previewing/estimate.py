@@ -8,14 +8,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import torch
 
 from vidstyle.config import RenderConfig, output_size
 from vidstyle.encoding import bits_per_second
 from vidstyle.errors import ConfigError, MediaError
+from vidstyle.media.closing import Closing
 from vidstyle.media.containers import WRITABLE_SUFFIXES
 from vidstyle.media.names import output_name
 from vidstyle.media.plan import OutputPlan
@@ -41,7 +40,7 @@ class _Measured:
     packets: list[PacketSize] = field(default_factory=list)
 
 
-class Estimator:
+class Estimator(Closing):
     """Measures previews of one clip, and says what its full render would take. A context manager.
 
     Args:
@@ -154,12 +153,8 @@ class Estimator:
             return None
         return round(scaled_size(measured.packets, num_frames) * larger) + sound
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Release the source and what was encoded."""
         self._open.close()
 
 
