@@ -26,7 +26,7 @@ from vidstyle.training.losses import (
     style_statistics,
     total_variation,
 )
-from vidstyle.training.motion import moved_view, random_flow, stability_loss
+from vidstyle.training.motion import SURROUND_PX, stability_loss, two_views
 from vidstyle.training.style_crops import StyleCrops
 
 #: Convolutions of the student: a stage of VGG-19 has up to four, which is what makes it slow.
@@ -129,11 +129,10 @@ class AdaInObjective:
 
     def losses(self, net: nn.Module, generator: torch.Generator) -> dict[str, Tensor]:
         """Paint fresh crops and a moved view of each in a fresh style each, and judge them."""
-        settings, num = self._settings, self._settings.batch_size
+        num = self._settings.batch_size
         model = cast("AdaInNet", getattr(net, "module", net))  # the averaged network comes wrapped
-        content = self._crops.batch(num, generator).to(self._device)
-        flow = random_flow(num, settings.crop_px, settings.crop_px, generator).to(self._device)
-        moved = moved_view(content, flow, generator)
+        wide = self._crops.batch(num, generator, surround_px=SURROUND_PX).to(self._device)
+        content, moved, flow = two_views(wide, generator)
         style = self._styles.batch(num, generator).to(self._device)
         if torch.rand((), generator=generator) < _OWN_STYLE_SHARE:
             style[0] = content[0]

@@ -15,12 +15,12 @@ from vidstyle.flow.dis import DisFlow
 from vidstyle.frames import VideoFrame
 from vidstyle.imaging.occlusion import occlusion_mask, soft_validity
 from vidstyle.imaging.pyramid import enlarge
-from vidstyle.imaging.warp import backward_warp, pixel_grid, resize_flow
+from vidstyle.imaging.warp import backward_warp, resize_flow
 from vidstyle.media.names import is_clip
 from vidstyle.media.reader import VideoReader, open_video
 from vidstyle.temporal.consistency import temporal_loss
 from vidstyle.temporal.shots import CutDetector
-from vidstyle.training.motion import MARGIN_PX
+from vidstyle.training.motion import inside
 
 #: A longer clip is read in this many windows, evenly spread, instead of whole.
 _NUM_WINDOWS, _WINDOW_SECONDS = 12, 5.0
@@ -119,20 +119,16 @@ class ClipPairs:
         flow = window(pair.flow_backward) * (crop / side)
         if flipped:
             flow[0] = -flow[0]
-        source = flow + pixel_grid(crop, crop)[0]
-        inside = ((source >= 0) & (source <= crop - 1)).all(0, keepdim=True)
-        valid = window(pair.valid) / 255 * inside
+        valid = window(pair.valid) / 255 * inside(flow[None])[0]
         return window(pair.frame) / 255, window(pair.previous) / 255, flow, valid
 
 
 def clip_stability_loss(painted: Tensor, painted_previous: Tensor, batch: ClipBatch) -> Tensor:
-    """Mean M · |net(I_t) − W net(I_{t−1})| away from the border; a scalar.
+    """Mean M · |net(I_t) − W net(I_{t−1})|; a scalar.
 
     Ruder et al. 2016, eq. 7, with the first power: what the network paints should move as the clip does.
     """
-    inner = (..., slice(MARGIN_PX, -MARGIN_PX), slice(MARGIN_PX, -MARGIN_PX))
-    warped = backward_warp(painted_previous, batch.flow_backward)
-    return temporal_loss(painted[inner], warped[inner], batch.valid[inner], power=1)
+    return temporal_loss(painted, backward_warp(painted_previous, batch.flow_backward), batch.valid, power=1)
 
 
 def _clips_at(path: Path) -> list[Path]:

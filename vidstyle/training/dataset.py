@@ -62,29 +62,32 @@ class ContentCrops:
         """Up to ``num`` of those held out, or else of all, evenly spread over the folder: (3, H, W) uint8 RGB each."""
         return _spread(self._held_out or self._pictures, num)
 
-    def batch(self, num: int, generator: torch.Generator, smooth_share: float = 0.1) -> Tensor:
-        """(num, 3, crop, crop) float32 RGB in [0, 1]."""
+    def batch(self, num: int, generator: torch.Generator, smooth_share: float = 0.1, surround_px: int = 0) -> Tensor:
+        """(num, 3, side, side) float32 RGB in [0, 1], side = crop + 2 surround: crops and what lies around them."""
+        side = self._crop_px + 2 * surround_px
         return torch.stack(
             [
-                self.smooth(generator) if _uniform(generator) < smooth_share else self._crop(generator)
+                self.smooth(generator, side) if _uniform(generator) < smooth_share else self._crop(generator, side)
                 for _ in range(num)
             ]
         )
 
-    def smooth(self, generator: torch.Generator) -> Tensor:
-        """A flat or gently shaded picture with noise of 1/255: (3, crop, crop) float32 RGB in [0, 1]."""
+    def smooth(self, generator: torch.Generator, side: int | None = None) -> Tensor:
+        """A flat or gently shaded picture with noise of 1/255: (3, side, side) float32 RGB in [0, 1]; crop if None."""
+        side = side or self._crop_px
         spread = max(0.0, _uniform(generator) - 0.3)  # a third is flat
         corners = torch.rand(1, 3, 1, 1, generator=generator) + spread * torch.randn(1, 3, 2, 2, generator=generator)
-        gradient = F.interpolate(corners, size=(self._crop_px, self._crop_px), mode="bilinear", align_corners=True)[0]
+        gradient = F.interpolate(corners, size=(side, side), mode="bilinear", align_corners=True)[0]
         return (gradient + torch.randn(gradient.shape, generator=generator) / 255).clamp(0.0, 1.0)
 
-    def _crop(self, generator: torch.Generator) -> Tensor:
+    def _crop(self, generator: torch.Generator, wanted: int) -> Tensor:
         picture = self._pictures[_integer(0, len(self._pictures), generator)]
         height, width = picture.shape[-2:]
-        side = _integer(self._crop_px, min(height, width, self._crop_px * 2) + 1, generator)
+        largest = min(height, width, wanted * 2)  # a small picture gives all it has
+        side = _integer(min(wanted, largest), largest + 1, generator)
         top, left = _integer(0, height - side + 1, generator), _integer(0, width - side + 1, generator)
         crop = picture[:, top : top + side, left : left + side].float()[None] / 255
-        crop = F.interpolate(crop, size=(self._crop_px, self._crop_px), mode="bilinear", antialias=True)[0]
+        crop = F.interpolate(crop, size=(wanted, wanted), mode="bilinear", antialias=True)[0]
         return crop.flip(-1) if _uniform(generator) < 0.5 else crop
 
 

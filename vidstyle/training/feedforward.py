@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vidstyle.errors import ConfigError
+from vidstyle.imaging.padding import pad_to_multiple
 from vidstyle.stylizers.feedforward import BlurPoolNet
 from vidstyle.stylizers.perceptual import PerceptualEncoder
 from vidstyle.training.clips import ClipPairs, clip_stability_loss
@@ -25,7 +26,7 @@ from vidstyle.training.losses import (
     style_statistics,
     total_variation,
 )
-from vidstyle.training.motion import moved_view, random_flow, stability_loss
+from vidstyle.training.motion import SURROUND_PX, stability_loss, two_views
 from vidstyle.training.settings import FeedforwardSettings
 
 #: An encoder with fewer stages sees a palette, but no strokes.
@@ -110,15 +111,14 @@ class FeedforwardObjective:
         settings, encoder = self._settings, self._encoder
         num_pairs = 0 if self._clips is None else settings.batch_size // 2
         num_photos = settings.batch_size - num_pairs
-        photos = self._crops.batch(num_photos, generator).to(self._device)
-        flow = random_flow(num_photos, settings.crop_px, settings.crop_px, generator).to(self._device)
-        content, other = photos, moved_view(photos, flow, generator)
+        wide = self._crops.batch(num_photos, generator, surround_px=SURROUND_PX).to(self._device)
+        content, other, flow = two_views(wide, generator)
         pairs = None if self._clips is None else self._clips.batch(num_pairs, generator).to(self._device)
         if pairs is not None:
             content, other = torch.cat([content, pairs.frames]), torch.cat([other, pairs.previous])
-        views = torch.cat([content, other]).contiguous(memory_format=torch.channels_last)
+        views = torch.cat([content, other])
         with torch.autocast(self._device.type, torch.bfloat16):
-            painted, painted_other = net(views).chunk(2)
+            painted, painted_other = _paint(net, views).chunk(2)
             halved = F.avg_pool2d(painted, 2)
             features = encoder(painted, {*encoder.style_layers, *encoder.content_layers})
             features_halved = encoder(halved, encoder.style_layers)
@@ -139,3 +139,9 @@ class FeedforwardObjective:
             "total_variation": total_variation(painted),
             "lattice": lattice_loss(smooth, BlurPoolNet.multiple_of),
         }
+
+
+def _paint(net: nn.Module, content: Tensor) -> Tensor:
+    """As ``FeedforwardStylizer`` does it, with the margin that is cut off."""
+    padded, crop = pad_to_multiple(content, BlurPoolNet.multiple_of, BlurPoolNet.minimum_size, BlurPoolNet.margin_px)
+    return crop(net(padded.contiguous(memory_format=torch.channels_last)))

@@ -6,11 +6,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vidstyle.imaging.warp import backward_warp
+from vidstyle.imaging.warp import backward_warp, pixel_grid
 from vidstyle.temporal.consistency import temporal_loss
 
-#: Pixels at the border where a moved picture has nothing to show.
-MARGIN_PX = 16
+#: Pixels that are known around a crop, so that what moves into view is real and not a repeated border.
+SURROUND_PX = 16
 
 
 def random_flow(num: int, height: int, width: int, generator: torch.Generator) -> Tensor:
@@ -54,11 +54,38 @@ def moved_view(content: Tensor, flow: Tensor, generator: torch.Generator) -> Ten
     return (moved * gain.to(moved.device) + noise.to(moved.device)).clamp(0.0, 1.0)
 
 
-def stability_loss(stylized: Tensor, stylized_moved: Tensor, flow: Tensor) -> Tensor:
-    """Mean |net(W I) − W net(I)| away from the border; a scalar.
+def two_views(wide: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    """The middle of pictures, the same a moment later, and the flow between.
 
-    The temporal consistency loss of single-image training: what the network paints should move with what it paints on.
+    Args:
+        wide: (N, 3, H, W) in [0, 1], with ``SURROUND_PX`` around what is shown.
+        generator: source of randomness, on the CPU.
+
+    Returns:
+        (N, 3, h, w) the middle, (N, 3, h, w) its moved view and (N, 2, h, w) pixels, as for ``moved_view``.
     """
-    inner = (..., slice(MARGIN_PX, -MARGIN_PX), slice(MARGIN_PX, -MARGIN_PX))
-    warped = backward_warp(stylized, flow)[inner]
-    return temporal_loss(stylized_moved[inner], warped, torch.ones_like(warped[:, :1]), power=1)
+    flow = random_flow(wide.shape[0], wide.shape[-2], wide.shape[-1], generator).to(wide.device)
+    middle = (..., slice(SURROUND_PX, -SURROUND_PX), slice(SURROUND_PX, -SURROUND_PX))
+    return wide[middle], moved_view(wide, flow, generator)[middle], flow[middle]
+
+
+def stability_loss(stylized: Tensor, stylized_moved: Tensor, flow: Tensor) -> Tensor:
+    """Mean |net(W I) − W net(I)| of what both views show; a scalar.
+
+    The temporal consistency loss of single-image training: what the network paints should move with what it paints on,
+    up to the border, where a network that sees less of the scene is tempted to paint something else.
+
+    Args:
+        stylized: (N, 3, H, W) net(I).
+        stylized_moved: (N, 3, H, W) net(W I).
+        flow: (N, 2, H, W) pixels, as for ``moved_view``.
+    """
+    return temporal_loss(stylized_moved, backward_warp(stylized, flow), inside(flow), power=1)
+
+
+def inside(flow: Tensor) -> Tensor:
+    """Where flow (N, 2, H, W) in pixels stays inside the frame: (N, 1, H, W) float32, 1 or 0."""
+    height, width = flow.shape[-2:]
+    source = flow + pixel_grid(height, width, flow.device)
+    limit = torch.tensor([width - 1, height - 1], device=flow.device).view(1, 2, 1, 1)
+    return ((source >= 0) & (source <= limit)).all(1, keepdim=True).float()

@@ -4,7 +4,7 @@ import torch
 from network_factory import picture
 
 from vidstyle.imaging.warp import backward_warp
-from vidstyle.training.motion import MARGIN_PX, moved_view, random_flow, stability_loss
+from vidstyle.training.motion import SURROUND_PX, inside, moved_view, random_flow, stability_loss, two_views
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -68,5 +68,18 @@ def test_stability_is_zero_for_what_moves_along_and_not_for_what_stays() -> None
     along = backward_warp(painted, flow)
     assert stability_loss(painted, along, flow).item() == 0
     assert stability_loss(painted, painted, flow).item() > 0.01
-    along[..., :MARGIN_PX, :] = 0  # the border has nothing to show and does not count
-    assert stability_loss(painted, along, flow).item() == 0
+    assert stability_loss(painted, along * inside(flow), flow).item() == 0  # the other view cannot know what came in
+    assert inside(flow)[..., 0, :].max() == 1  # but the border that both show counts
+
+
+def test_what_moves_into_view_is_real() -> None:
+    wide = 0.3 + 0.3 * picture(96 + 2 * SURROUND_PX, 96 + 2 * SURROUND_PX, num=2)
+    content, moved, flow = two_views(wide, generator(1))
+    assert content.shape == moved.shape == (2, 3, 96, 96)
+    assert flow.shape == (2, 2, 96, 96)
+    dx, dy = (int(shift) for shift in flow[0, :, 0, 0])
+    expected = wide[:1, :, SURROUND_PX + dy : SURROUND_PX + dy + 96, SURROUND_PX + dx : SURROUND_PX + dx + 96]
+    gain = (moved[:1] * expected).sum() / expected.square().sum()
+    assert (dx, dy) != (0, 0)
+    torch.testing.assert_close(moved[:1], gain * expected, atol=0.1, rtol=0)  # noise and light change
+    assert (moved[:1] - gain * expected).std() < 0.021

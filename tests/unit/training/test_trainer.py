@@ -13,13 +13,13 @@ import torch
 from network_factory import photo_folder, picture, squeeze_encoder, tiny_encoder
 
 from vidstyle.errors import CheckpointMismatchError, ConfigError, UnsupportedCheckpointError
-from vidstyle.stylizers.checkpoint import StyleCard, load_feedforward, save_feedforward
+from vidstyle.stylizers.checkpoint import FeedforwardStylizer, StyleCard, load_feedforward, save_feedforward
 from vidstyle.stylizers.feedforward import BlurPoolNet
 from vidstyle.stylizers.perceptual import PerceptualEncoder
 from vidstyle.training.clips import ClipPairs, clip_stability_loss
 from vidstyle.training.dataset import ContentCrops
 from vidstyle.training.feedforward import FeedforwardObjective
-from vidstyle.training.motion import moved_view, random_flow, stability_loss
+from vidstyle.training.motion import SURROUND_PX, stability_loss, two_views
 from vidstyle.training.settings import FeedforwardSettings, LossWeights
 from vidstyle.training.trainer import StepReport, Trainer
 
@@ -271,14 +271,12 @@ def test_the_temporal_loss_is_the_mean_over_photos_and_pairs(
     num_photos = batch_size - num_pairs
     found = trainer.objective.losses(trainer.net, torch.Generator().manual_seed(4))["temporal"]
     generator = torch.Generator().manual_seed(4)
-    photos = crops.batch(num_photos, generator)
-    flow = random_flow(num_photos, 64, 64, generator)
-    moved = moved_view(photos, flow, generator)
+    photos, moved, flow = two_views(crops.batch(num_photos, generator, surround_px=SURROUND_PX), generator)
     batch = pairs.batch(num_pairs, generator)
     with torch.no_grad():
-        net = trainer.net
-        made_up = stability_loss(net(photos), net(moved), flow)
-        real = clip_stability_loss(net(batch.frames), net(batch.previous), batch)
+        paint = FeedforwardStylizer("trained", trainer.net)  # with the margin that every render has
+        made_up = stability_loss(paint(photos), paint(moved), flow)
+        real = clip_stability_loss(paint(batch.frames), paint(batch.previous), batch)
     expected = (num_photos * made_up + num_pairs * real) / batch_size
     torch.testing.assert_close(found, expected, rtol=0.05, atol=1e-4)  # the objective's network runs in bfloat16
 
