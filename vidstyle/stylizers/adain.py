@@ -16,7 +16,8 @@ from vidstyle.imaging.color_transfer import ColorStatistics, monge_kantorovich
 from vidstyle.imaging.padding import pad_to_multiple
 from vidstyle.stylizers.checkpoint import FORMAT, StyleCard, load_into
 from vidstyle.stylizers.encoder import VggEncoder, encoder_from_tensors
-from vidstyle.stylizers.feedforward import BlurPool, BlurPoolNet, double
+from vidstyle.stylizers.feedforward import BlurPoolNet
+from vidstyle.stylizers.resampling import BlurPool, ConvBlurPool, DoubledConv, double
 from vidstyle.weights.files import load_tensors, save_tensors
 
 if TYPE_CHECKING:
@@ -95,8 +96,7 @@ class AdaInDecoder(nn.Module):
         full, half = max(num_channels * 3 // 16, 4), num_channels // 2
         self.code = nn.Linear(2 * sum(channels) + _NUM_COLOR_STATISTICS, _NUM_CODE)
         self.laterals = nn.ModuleList(nn.Conv2d(width, num_channels, 1) for width in channels[:1:-1])
-        self.conv1 = _conv(3, full)
-        self.down1 = BlurPool(full)
+        self.conv1 = ConvBlurPool(3, full)
         self.conv2 = _conv(full, half)
         self.norm2 = StyleNorm(_NUM_CODE, half)
         self.down2 = BlurPool(half)
@@ -104,9 +104,9 @@ class AdaInDecoder(nn.Module):
         self.trunk = nn.ModuleList(StyledBlock(_NUM_CODE, num_channels) for _ in range(num_blocks))
         self.up1 = _conv(num_channels, half)
         self.up1_norm = StyleNorm(_NUM_CODE, half)
-        self.up2 = _conv(half, half // 2)
+        self.up2 = DoubledConv(half, half // 2, 3)
         self.up2_norm = StyleNorm(_NUM_CODE, half // 2)
-        self.to_rgb = _conv(half // 2, 3, 5)
+        self.to_rgb = DoubledConv(half // 2, 3, 5)
         self.shading = nn.Sequential(BlurPool(3), BlurPool(3))
 
     def forward(self, features: Sequence[Tensor], statistics: Sequence[Statistics], content: Tensor) -> Tensor:
@@ -123,14 +123,14 @@ class AdaInDecoder(nn.Module):
         """
         known = torch.cat([value.flatten(1) for pair in statistics for value in pair], 1)
         code = F.relu(self.code(known.to(content.dtype)))
-        x = F.relu(self.down1(self.conv1(content)))
+        x = F.relu(self.conv1(content))
         x = self.widen(self.down2(F.relu(self.norm2(self.conv2(x), code))))
         for lateral, each in zip(self.laterals, features, strict=True):
             x = x + F.interpolate(lateral(each), size=x.shape[-2:], mode="bilinear", align_corners=False)
         for block in self.trunk:
             x = block(x, code)
-        x = double(F.relu(self.up1_norm(self.up1(x), code)))
-        x = double(F.relu(self.up2_norm(self.up2(x), code)))
+        x = F.relu(self.up1_norm(self.up1(x), code))
+        x = F.relu(self.up2_norm(self.up2(x), code))
         shading = double(double(self.shading(content).float()))
         return torch.sigmoid(torch.logit(shading, _LOGIT_MARGIN) + self.to_rgb(x).float())
 
@@ -365,5 +365,5 @@ def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
 
 
-def _conv(num_in: int, num_out: int, size: int = 3) -> nn.Conv2d:
-    return nn.Conv2d(num_in, num_out, size, padding=size // 2, padding_mode="reflect")
+def _conv(num_in: int, num_out: int) -> nn.Conv2d:
+    return nn.Conv2d(num_in, num_out, 3, padding=1, padding_mode="reflect")

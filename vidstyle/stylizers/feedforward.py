@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vidstyle.stylizers.resampling import BlurPool, ConvBlurPool, DoubledConv
+
 
 class InstanceNorm(nn.Module):
     """Instance normalisation with a learned scale and shift (Ulyanov et al. 2016)."""
@@ -25,33 +27,14 @@ class InstanceNorm(nn.Module):
         return F.instance_norm(x, weight=self.weight, bias=self.bias)
 
 
-class BlurPool(nn.Module):
-    """Halve a picture after a [1 3 3 1] binomial low-pass, so that nothing aliases (Zhang 2019).
-
-    Aliasing in the downsampling is what locks a woven lattice to the screen; the low-pass removes it.
-    """
-
-    kernel: Tensor
-
-    def __init__(self, num_channels: int) -> None:
-        super().__init__()
-        row = torch.tensor([1.0, 3.0, 3.0, 1.0])
-        kernel = (row[:, None] * row / row.sum() ** 2).expand(num_channels, 1, 4, 4)
-        self.register_buffer("kernel", kernel.contiguous(), persistent=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, C, H / 2, W / 2)."""
-        return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), self.kernel, stride=2, groups=x.shape[1])
-
-
 class ResidualBlock(nn.Module):
     """Two normalised 3x3 convolutions around a skip."""
 
     def __init__(self, num_channels: int) -> None:
         super().__init__()
-        self.conv1 = _conv(num_channels, num_channels, 3)
+        self.conv1 = _conv(num_channels, num_channels)
         self.norm1 = InstanceNorm(num_channels)
-        self.conv2 = _conv(num_channels, num_channels, 3)
+        self.conv2 = _conv(num_channels, num_channels)
         self.norm2 = InstanceNorm(num_channels)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -80,26 +63,25 @@ class BlurPoolNet(nn.Module):
     def __init__(self, num_channels: int = 64, num_blocks: int = 5) -> None:
         super().__init__()
         full, half = max(num_channels * 3 // 16, 4), num_channels // 2
-        self.conv1 = _conv(3, full, 3)
-        self.down1 = BlurPool(full)
-        self.conv2 = _conv(full, half, 3)
+        self.conv1 = ConvBlurPool(3, full)
+        self.conv2 = _conv(full, half)
         self.norm2 = InstanceNorm(half)
         self.down2 = BlurPool(half)
         self.widen = nn.Conv2d(half, num_channels, 1)
         self.trunk = nn.Sequential(*(ResidualBlock(num_channels) for _ in range(num_blocks)))
-        self.up1 = _conv(num_channels, half, 3)
+        self.up1 = _conv(num_channels, half)
         self.up1_norm = InstanceNorm(half)
-        self.up2 = _conv(half, half // 2, 3)
+        self.up2 = DoubledConv(half, half // 2, 3)
         self.up2_norm = InstanceNorm(half // 2)
-        self.to_rgb = _conv(half // 2, 3, 5)
+        self.to_rgb = DoubledConv(half // 2, 3, 5)
 
     def forward(self, content: Tensor) -> Tensor:
         """(N, 3, H, W) RGB in [0, 1], sides multiples of 4 and at least 16, to the same in float32, painted."""
-        x = F.relu(self.down1(self.conv1(content)))
+        x = F.relu(self.conv1(content))
         x = self.down2(F.relu(self.norm2(self.conv2(x))))
         x = self.trunk(self.widen(x))
-        x = double(F.relu(self.up1_norm(self.up1(x))))
-        x = double(F.relu(self.up2_norm(self.up2(x))))
+        x = F.relu(self.up1_norm(self.up1(x)))
+        x = F.relu(self.up2_norm(self.up2(x)))
         # Half precision has too few steps near 1 for 8-bit pictures; the logits have enough.
         return torch.sigmoid(self.to_rgb(x).float())
 
@@ -169,10 +151,5 @@ class JohnsonNet(nn.Module):
         return torch.clamp(rgb.float() / 255.0, 0.0, 1.0)
 
 
-def _conv(num_in: int, num_out: int, size: int) -> nn.Conv2d:
-    return nn.Conv2d(num_in, num_out, size, padding=size // 2, padding_mode="replicate")
-
-
-def double(x: Tensor) -> Tensor:
-    """(N, C, H, W) to (N, C, 2 H, 2 W), bilinear: nearest-neighbour upsampling locks a pattern to the screen."""
-    return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+def _conv(num_in: int, num_out: int) -> nn.Conv2d:
+    return nn.Conv2d(num_in, num_out, 3, padding=1, padding_mode="replicate")

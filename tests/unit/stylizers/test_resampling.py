@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from network_factory import picture
+
+from vidstyle.stylizers.resampling import BlurPool, ConvBlurPool, DoubledConv, double
+
+
+def features(num_channels: int, height: int, width: int) -> torch.Tensor:
+    return torch.cat([picture(height, width, seed=seed) for seed in range(num_channels)], 1)[:, :num_channels]
+
+
+@pytest.mark.parametrize("size", [3, 5, 7])
+@pytest.mark.parametrize("shape", [(12, 20), (5, 3), (1, 1)])
+def test_doubling_and_convolving_at_once_is_the_same_up_to_the_border(size: int, shape: tuple[int, int]) -> None:
+    x = features(6, *shape)
+    conv = DoubledConv(6, 4, size)
+    plain = torch.nn.Conv2d(6, 4, size, padding=size // 2, padding_mode="replicate")
+    plain.load_state_dict(conv.state_dict())
+    found = conv(x)
+    assert found.shape == (1, 4, 2 * shape[0], 2 * shape[1])
+    torch.testing.assert_close(found, plain(double(x)), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("shape", [(12, 20), (6, 4), (2, 2)])
+def test_convolving_and_halving_at_once_is_the_same_with_a_border_that_repeats(shape: tuple[int, int]) -> None:
+    x = features(3, *shape)
+    conv = ConvBlurPool(3, 8)
+    found = conv(x)
+    assert found.shape == (1, 8, shape[0] // 2, shape[1] // 2)
+    wide = F.conv2d(F.pad(x, (4, 4, 4, 4), mode="replicate"), conv.weight, conv.bias, padding=1)
+    torch.testing.assert_close(found, BlurPool(8)(wide)[..., 2:-2, 2:-2], atol=1e-5, rtol=0)
+
+
+def test_both_learn() -> None:
+    x = features(3, 16, 16)
+    first, second = ConvBlurPool(3, 4), DoubledConv(4, 3, 5)
+    second(first(x)).square().mean().backward()  # type: ignore[no-untyped-call]
+    for module in (first, second):
+        assert module.weight.grad is not None
+        assert module.weight.grad.abs().sum() > 0
+
+
+def test_in_bfloat16_it_is_as_exact_as_two_steps() -> None:
+    x = features(6, 24, 32)
+    conv = DoubledConv(6, 4, 5)
+    exact = conv(x).detach()
+    plain = torch.nn.Conv2d(6, 4, 5, padding=2, padding_mode="replicate")
+    plain.load_state_dict(conv.state_dict())
+    half = x.bfloat16()
+    in_two = (plain.bfloat16()(double(half)).float() - exact).square().mean().sqrt()
+    at_once = (conv.bfloat16()(half).float() - exact).square().mean().sqrt()
+    assert at_once < 1.5 * in_two
+    assert at_once < 0.01 * exact.std() + 0.01

@@ -1,0 +1,87 @@
+"""Resampling without a lattice, and in one go with the convolution beside it.
+
+A stride without low-pass aliases, and nearest-neighbour doubling repeats: both lock a woven pattern to the screen.
+Low-pass and bilinear doubling are linear, and so is convolution; done as one, the picture between them, which is the
+largest that a network holds, is never made.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+_BINOMIAL = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
+
+
+class BlurPool(nn.Module):
+    """Halve a picture after a [1 3 3 1] binomial low-pass, so that nothing aliases (Zhang 2019)."""
+
+    kernel: Tensor
+
+    def __init__(self, num_channels: int) -> None:
+        super().__init__()
+        kernel = (_BINOMIAL[:, None] * _BINOMIAL).expand(num_channels, 1, 4, 4)
+        self.register_buffer("kernel", kernel.contiguous(), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, C, H / 2, W / 2)."""
+        return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), self.kernel, stride=2, groups=x.shape[1])
+
+
+class ConvBlurPool(nn.Conv2d):
+    """A 3x3 convolution and a blur-pool behind it, as one 6x6 convolution of stride 2; borders are replicated."""
+
+    spread: Tensor
+
+    def __init__(self, num_in: int, num_out: int) -> None:
+        super().__init__(num_in, num_out, 3)
+        spread = torch.zeros(6, 3)
+        for tap in range(3):
+            spread[tap : tap + 4, tap] = _BINOMIAL
+        self.register_buffer("spread", spread, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, num_in, H, W), even sides, to (N, num_out, H / 2, W / 2)."""
+        kernel = torch.einsum("jt,oitu,ku->oijk", self.spread, self.weight, self.spread)
+        return F.conv2d(F.pad(x, (2, 2, 2, 2), mode="replicate"), kernel, self.bias, stride=2)
+
+
+class DoubledConv(nn.Conv2d):
+    """A convolution of the bilinearly doubled picture, computed before doubling; borders are replicated.
+
+    Each of the four pixels that one becomes is a convolution of its own of the small picture (Shi et al. 2016, sec. 3,
+    in reverse), with a kernel of the same size.
+
+    Args:
+        num_in: channels.
+        num_out: channels.
+        size: of the kernel on the doubled picture; odd.
+    """
+
+    spread: Tensor
+
+    def __init__(self, num_in: int, num_out: int, size: int) -> None:
+        super().__init__(num_in, num_out, size, padding=size // 2, padding_mode="replicate")
+        radius = size // 2
+        spread = torch.zeros(2, size + 1, size)  # of phases, small pixels (one more than are reached), taps
+        for phase in range(2):
+            for tap in range(size):
+                at = (phase + tap - radius + 0.5) / 2 - 0.5
+                first = math.floor(at)
+                spread[phase, first + radius, tap] = 1 - (at - first)
+                spread[phase, first + radius + 1, tap] = at - first
+        self.register_buffer("spread", spread[:, :size].contiguous(), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, num_in, H, W) to (N, num_out, 2 H, 2 W)."""
+        kernel = torch.einsum("pmt,oitu,qnu->opqimn", self.spread, self.weight, self.spread).flatten(0, 2)
+        bias = None if self.bias is None else self.bias.repeat_interleave(4)
+        return F.pixel_shuffle(self._conv_forward(x, kernel, bias), 2)
+
+
+def double(x: Tensor) -> Tensor:
+    """(N, C, H, W) to (N, C, 2 H, 2 W), bilinear."""
+    return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
