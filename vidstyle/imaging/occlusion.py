@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from vidstyle.imaging.pyramid import tent_blur
-from vidstyle.imaging.warp import pixel_grid, swift_warp
+from vidstyle.imaging.pyramid import dilate, tent_blur
+from vidstyle.imaging.warp import points_inside, swift_warp
 
 
 def occlusion_mask(flow_backward: Tensor, flow_forward: Tensor, frame_size: tuple[int, int]) -> Tensor:
@@ -29,15 +28,14 @@ def occlusion_mask(flow_backward: Tensor, flow_forward: Tensor, frame_size: tupl
     """
     height, width = flow_backward.shape[-2:]
     cells = torch.tensor((width / frame_size[1], height / frame_size[0]), device=flow_backward.device)
+    flow_backward = flow_backward.contiguous()  # as planes, which torch is fast with
     steps = flow_backward * cells[:, None, None]
-    x, y = (pixel_grid(height, width, flow_backward.device) + steps).unbind(1)
-    returned = swift_warp(flow_forward, steps, "bilinear")
+    returned = swift_warp(flow_forward, steps, "bilinear").contiguous()
 
     mismatch = _squared_length(flow_backward + returned)
     consistent = mismatch < 0.02 * (_squared_length(flow_backward) + _squared_length(returned)) + 4.0
 
-    inside = ((x >= -0.5) & (x <= width - 0.5) & (y >= -0.5) & (y <= height - 0.5))[:, None]
-    return 1.0 - (consistent & inside).float()
+    return 1.0 - (consistent & points_inside(steps, slack_px=0.5)).float()
 
 
 def _squared_length(flow: Tensor) -> Tensor:
@@ -57,5 +55,4 @@ def soft_validity(occluded: Tensor) -> Tensor:
     Returns:
         (1, 1, h, w) in [0, 1], 1 = fully trusted.
     """
-    eroded = 1.0 - F.max_pool2d(occluded, 3, stride=1, padding=1)
-    return tent_blur(eroded) * (1.0 - occluded)
+    return tent_blur(1.0 - dilate(occluded)) * (1.0 - occluded)

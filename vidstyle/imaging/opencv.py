@@ -34,7 +34,7 @@ def load_opencv() -> Any:
 
 
 def pixels_of(image: Tensor) -> NDArray[np.float32] | None:
-    """A picture as OpenCV takes it, without a copy where its channels are interleaved already.
+    """A picture as OpenCV takes it, over the same memory where its channels are interleaved already.
 
     Args:
         image: (N, C, H, W).
@@ -46,7 +46,11 @@ def pixels_of(image: Tensor) -> NDArray[np.float32] | None:
     is_plain = image.device.type == "cpu" and image.dtype == torch.float32 and not image.requires_grad
     if not is_plain or len(image) != 1 or max(image.shape) > _MAX_SIDE or image.shape[1] > 4:
         return None
-    pixels: NDArray[np.float32] = np.ascontiguousarray(image[0].permute(1, 2, 0).numpy())
+    pixels: NDArray[np.float32]
+    if image.shape[1] > 1 and image.is_contiguous():
+        pixels = load_opencv().merge(list(image[0].numpy()))
+    else:
+        pixels = np.ascontiguousarray(image[0].permute(1, 2, 0).numpy())
     return pixels
 
 
@@ -54,3 +58,11 @@ def image_of(pixels: NDArray[np.float32]) -> Tensor:
     """(H, W) or (H, W, C) as an image of (1, C, H, W) over the same memory, its channels interleaved."""
     planes = torch.from_numpy(pixels)
     return planes[None, None] if pixels.ndim == 2 else planes.permute(2, 0, 1)[None]
+
+
+def interleaved(image: Tensor) -> Tensor:
+    """A copy of (N, C, H, W) with its channels interleaved, which is how OpenCV works on it in place."""
+    pixels = pixels_of(image)
+    if pixels is None:
+        return image.clone(memory_format=torch.channels_last)
+    return image_of(pixels.copy() if np.may_share_memory(pixels, image.numpy()) else pixels)

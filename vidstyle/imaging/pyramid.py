@@ -12,6 +12,7 @@ from torch import Tensor
 
 from vidstyle.imaging.opencv import image_of, load_opencv, pixels_of
 
+_NUM_RGB = 3
 _BINOMIAL = np.array([0.25, 0.5, 0.25], dtype=np.float32)
 
 
@@ -66,9 +67,22 @@ def cell_means(image: Tensor, cell_px: int) -> Tensor:
 
 def channel_mean(image: Tensor) -> Tensor:
     """(N, C, H, W) to (N, 1, H, W)."""
+    pixels = pixels_of(image)
+    if pixels is not None:
+        weights = np.full((1, image.shape[1]), 1 / image.shape[1], dtype=np.float32)
+        return image_of(load_opencv().transform(pixels, weights))
     # By adding planes: where channels are interleaved, torch's mean over them is slow.
     planes = [image[:, channel : channel + 1] for channel in range(image.shape[1])]
     return sum(planes[1:], planes[0]) / len(planes)
+
+
+def weigh(image: Tensor, weight: Tensor) -> Tensor:
+    """The product of (N, C, H, W) and (N, 1, H, W)."""
+    pixels = pixels_of(weight)
+    if pixels is None or image.shape[1] != _NUM_RGB:
+        return image * weight
+    cv2 = load_opencv()  # which spreads one channel over three much faster than torch
+    return image * image_of(cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB))
 
 
 def tent_blur(image: Tensor) -> Tensor:
@@ -84,6 +98,14 @@ def tent_blur(image: Tensor) -> Tensor:
     return image
 
 
+def dilate(image: Tensor) -> Tensor:
+    """The largest of nine neighbours: (N, C, H, W)."""
+    pixels = pixels_of(image)
+    if pixels is not None:
+        return image_of(load_opencv().dilate(pixels, np.ones((3, 3), np.uint8)))
+    return F.max_pool2d(image, 3, stride=1, padding=1)
+
+
 def _padded(pixels: NDArray[np.float32], multiple: int) -> NDArray[np.float32]:
     """With the border repeated below and to the right until both sides are multiples."""
     below, right = -pixels.shape[0] % multiple, -pixels.shape[1] % multiple
@@ -96,5 +118,8 @@ def _padded(pixels: NDArray[np.float32], multiple: int) -> NDArray[np.float32]:
 
 def _cell_means(pixels: NDArray[np.float32], cell_px: int) -> Tensor:
     cv2 = load_opencv()
+    while cell_px % 2 == 0:  # halving takes the mean of four as well, and is faster
+        pixels = cv2.resize(pixels, (pixels.shape[1] // 2, pixels.shape[0] // 2), interpolation=cv2.INTER_LINEAR)
+        cell_px //= 2
     size = (pixels.shape[1] // cell_px, pixels.shape[0] // cell_px)
-    return image_of(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA))
+    return image_of(pixels if cell_px == 1 else cv2.resize(pixels, size, interpolation=cv2.INTER_AREA))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Literal
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from vidstyle.imaging.opencv import image_of, load_opencv, pixels_of
@@ -61,9 +64,29 @@ def swift_warp(image: Tensor, flow: Tensor, mode: Literal["bilinear", "bicubic"]
     if pixels is None or offsets is None:
         return backward_warp(image, flow, mode)
     cv2 = load_opencv()
-    x, y = pixel_grid(flow.shape[-2], flow.shape[-1]).add_(flow)[0].numpy()
+    positions = offsets + _interleaved_grid(flow.shape[-2], flow.shape[-1])
     interpolation = cv2.INTER_CUBIC if mode == "bicubic" else cv2.INTER_LINEAR
-    return image_of(cv2.remap(pixels, x, y, interpolation, borderMode=cv2.BORDER_REPLICATE))
+    return image_of(cv2.remap(pixels, positions, None, interpolation, borderMode=cv2.BORDER_REPLICATE))
+
+
+@lru_cache(maxsize=4)
+def _interleaved_grid(height: int, width: int) -> NDArray[np.float32]:
+    """(H, W, 2) pixel coordinates; read only, for it is shared."""
+    grid = np.ascontiguousarray(pixel_grid(height, width)[0].permute(1, 2, 0).numpy())
+    grid.flags.writeable = False
+    return grid
+
+
+def points_inside(flow: Tensor, slack_px: float = 0.0) -> Tensor:
+    """Where (N, 2, H, W) flow in pixels leads to a point of the frame, or outside by no more than ``slack_px``.
+
+    Returns:
+        (N, 1, H, W) bool.
+    """
+    height, width = flow.shape[-2:]
+    x, y = (flow + pixel_grid(height, width, flow.device)).unbind(1)
+    across = (x >= -slack_px) & (x <= width - 1 + slack_px)
+    return (across & (y >= -slack_px) & (y <= height - 1 + slack_px))[:, None]
 
 
 def resize_flow(flow: Tensor, size: tuple[int, int]) -> Tensor:

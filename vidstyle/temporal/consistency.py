@@ -6,7 +6,7 @@ import math
 
 from torch import Tensor
 
-from vidstyle.imaging.pyramid import cell_means, enlarge
+from vidstyle.imaging.pyramid import cell_means, enlarge, weigh
 
 #: β at ``consistency`` 1: beyond this a wrong flow vector outlives the shot.
 MAX_BETA = 0.95
@@ -76,8 +76,8 @@ def consistent_blend(
     Returns:
         (N, C, H, W).
     """
-    difference = validity * (warped_previous - stylized)
-    blended = stylized + beta * difference
+    difference = weigh(warped_previous - stylized, validity)
+    blended = stylized.add(difference, alpha=beta)
     if low_beta is None and math.isinf(max_drift):
         return blended
     cells = cell_means(difference, DRIFT_CELL_PX)

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from vidstyle.imaging.occlusion import occlusion_mask, soft_validity
-from vidstyle.imaging.pyramid import cell_means, channel_mean, enlarge, laplacian_bands, tent_blur
+from vidstyle.imaging.opencv import interleaved
+from vidstyle.imaging.pyramid import cell_means, channel_mean, enlarge, laplacian_bands, tent_blur, weigh
 from vidstyle.imaging.warp import resize_flow, swift_warp
 from vidstyle.protocols import Motion
 from vidstyle.temporal.consistency import beta_from_consistency, consistent_blend, low_frequency_beta
@@ -68,7 +69,7 @@ class ConsistencyFilter:
         if self.beta == 0.0:
             return stylized, None
         # Copied: a view would keep the whole batch it was cut from in memory. Interleaved, which OpenCV wants.
-        content, stylized = (image.clone(memory_format=torch.channels_last) for image in (content, stylized))
+        content, stylized = (interleaved(image) for image in (content, stylized))
         if motion is None or state is None:
             return stylized, FilterState(stylized, content)
         flow = self.refined(content, state.content, motion)
@@ -127,8 +128,8 @@ def match_band_energy(image: Tensor, reference: Tensor, gain_range: tuple[float,
         return image
     fine, middle = laplacian_bands(image, 2)
     fine_wanted, middle_wanted = laplacian_bands(reference, 2)
-    correction = (_band_gain(middle, middle_wanted, 2, gain_range) - 1.0) * middle
-    return image + (_band_gain(fine, fine_wanted, 4, gain_range) - 1.0) * fine + enlarge(correction, size)
+    correction = weigh(middle, _band_gain(middle, middle_wanted, 2, gain_range) - 1.0)
+    return image + weigh(fine, _band_gain(fine, fine_wanted, 4, gain_range) - 1.0) + enlarge(correction, size)
 
 
 def _band_gain(band: Tensor, wanted: Tensor, cell_px: int, gain_range: tuple[float, float]) -> Tensor:

@@ -15,12 +15,11 @@ from vidstyle.flow.dis import DisFlow
 from vidstyle.frames import VideoFrame
 from vidstyle.imaging.occlusion import occlusion_mask, soft_validity
 from vidstyle.imaging.pyramid import enlarge
-from vidstyle.imaging.warp import backward_warp, resize_flow
+from vidstyle.imaging.warp import backward_warp, points_inside, resize_flow
 from vidstyle.media.names import is_clip
 from vidstyle.media.reader import VideoReader, open_video
 from vidstyle.temporal.consistency import temporal_loss
 from vidstyle.temporal.shots import CutDetector
-from vidstyle.training.motion import inside
 
 #: A longer clip is read in this many windows, evenly spread, instead of whole.
 _NUM_WINDOWS, _WINDOW_SECONDS = 12, 5.0
@@ -119,7 +118,7 @@ class ClipPairs:
         flow = window(pair.flow_backward) * (crop / side)
         if flipped:
             flow[0] = -flow[0]
-        valid = window(pair.valid) / 255 * inside(flow[None])[0]
+        valid = window(pair.valid) / 255 * points_inside(flow[None])[0]
         return window(pair.frame) / 255, window(pair.previous) / 255, flow, valid
 
 

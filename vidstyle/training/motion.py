@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vidstyle.imaging.warp import backward_warp, pixel_grid
+from vidstyle.imaging.warp import backward_warp, points_inside
 from vidstyle.temporal.consistency import temporal_loss
 
 #: Pixels that are known around a crop, so that what moves into view is real and not a repeated border.
@@ -80,12 +80,4 @@ def stability_loss(stylized: Tensor, stylized_moved: Tensor, flow: Tensor) -> Te
         stylized_moved: (N, 3, H, W) net(W I).
         flow: (N, 2, H, W) pixels, as for ``moved_view``.
     """
-    return temporal_loss(stylized_moved, backward_warp(stylized, flow), inside(flow), power=1)
-
-
-def inside(flow: Tensor) -> Tensor:
-    """Where flow (N, 2, H, W) in pixels stays inside the frame: (N, 1, H, W) float32, 1 or 0."""
-    height, width = flow.shape[-2:]
-    source = flow + pixel_grid(height, width, flow.device)
-    limit = torch.tensor([width - 1, height - 1], device=flow.device).view(1, 2, 1, 1)
-    return ((source >= 0) & (source <= limit)).all(1, keepdim=True).float()
+    return temporal_loss(stylized_moved, backward_warp(stylized, flow), points_inside(flow).float(), power=1)

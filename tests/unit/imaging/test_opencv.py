@@ -1,4 +1,4 @@
-"""An OpenCV that is installed and cannot be loaded, as opencv-python on a server without desktop libraries."""
+"""Pictures as OpenCV takes them, and an OpenCV that cannot be loaded for want of desktop libraries."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
-from vidstyle.imaging.opencv import load_opencv
+from vidstyle.imaging.opencv import interleaved, load_opencv
 
 
 def test_opencv_is_loaded() -> None:
@@ -18,7 +19,7 @@ def test_opencv_is_loaded() -> None:
 @pytest.mark.parametrize(
     "use",
     [
-        "from vidstyle.imaging.opencv import load_opencv; load_opencv()",
+        "from vidstyle.imaging.opencv import interleaved, load_opencv; load_opencv()",
         "from fractions import Fraction; from vidstyle.temporal.shots import CutDetector; CutDetector(Fraction(24))",
     ],
 )
@@ -30,3 +31,14 @@ def test_whoever_needs_opencv_says_what_to_install(tmp_path: Path, use: str) -> 
     last = result.stderr.splitlines()[-1]
     assert last.startswith("vidstyle.errors.VidstyleError: OpenCV cannot be loaded (libGL.so.1")
     assert last.endswith("replace the package opencv-python by opencv-python-headless.")
+
+
+@pytest.mark.parametrize("num", [1, 2])
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_an_interleaved_copy_is_a_copy(num: int, memory_format: torch.memory_format) -> None:
+    image = torch.rand(num, 3, 5, 7).contiguous(memory_format=memory_format)
+    copy = interleaved(image)
+    assert torch.equal(copy, image)
+    assert copy.is_contiguous(memory_format=torch.channels_last)
+    copy.zero_()
+    assert image.abs().sum() > 0

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidstyle.imaging.pyramid import cell_means, channel_mean, enlarge, halve, laplacian_bands, tent_blur
+from vidstyle.imaging.pyramid import cell_means, channel_mean, dilate, enlarge, halve, laplacian_bands, tent_blur, weigh
 
 sides = st.integers(1, 41)
 
@@ -51,7 +51,9 @@ def test_opencv_and_torch_agree(height: int, width: int, channels: int) -> None:
         halve,
         channel_mean,
         tent_blur,
+        dilate,
         lambda each: cell_means(each, 8),
+        lambda each: cell_means(each, 6),
         lambda each: enlarge(each, (2 * height + 1, 3 * width)),
     ):
         exact = work(image.double())  # which OpenCV is not given
@@ -66,3 +68,13 @@ def test_several_pictures_and_gradients_stay_with_torch() -> None:
     wanted = batch[:1].clone().requires_grad_()
     enlarge(halve(wanted), (9, 12)).square().sum().backward()
     assert wanted.grad is not None
+
+
+@given(height=sides, width=sides, channels=st.integers(1, 4))
+def test_a_weight_counts_for_every_channel(height: int, width: int, channels: int) -> None:
+    image = torch.rand(1, channels, height, width, generator=torch.Generator().manual_seed(height * 50 + width))
+    weight = torch.rand(1, 1, height, width, generator=torch.Generator().manual_seed(3))
+    for each in (image, image.contiguous(memory_format=torch.channels_last)):
+        torch.testing.assert_close(weigh(each, weight), image * weight)
+    batch = image.expand(2, -1, -1, -1)
+    torch.testing.assert_close(weigh(batch, weight), batch * weight)

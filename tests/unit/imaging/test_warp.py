@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidstyle.imaging.warp import backward_warp, pixel_grid, resize_flow, sample_at, swift_warp
+from vidstyle.imaging.warp import backward_warp, pixel_grid, points_inside, resize_flow, sample_at, swift_warp
 
 SIZES = [(1, 1), (1, 7), (5, 3), (17, 31), (48, 64)]
 
@@ -92,3 +92,15 @@ def test_the_swift_warp_is_right_to_a_thirty_second_of_a_pixel(mode: str, height
     assert float(difference.abs().max()) < 0.12
     rounded = (flow * 32).round() / 32
     torch.testing.assert_close(swift_warp(image, rounded, mode), backward_warp(image, rounded, mode), atol=1e-3, rtol=0)
+
+
+def test_flow_leads_to_a_point_inside_or_not() -> None:
+    flow = torch.zeros(2, 2, 4, 6)
+    flow[0, 0] = 2.4
+    flow[1, 1] = -1.0
+    expected = torch.ones(2, 1, 4, 6, dtype=torch.bool)
+    expected[0, ..., 3:] = False
+    expected[1, :, 0] = False
+    assert torch.equal(points_inside(flow), expected)
+    expected[0, ..., 3] = True  # 5.4, beyond the last pixel at 5 by less than a half
+    assert torch.equal(points_inside(flow, slack_px=0.5), expected)
