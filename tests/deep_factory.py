@@ -12,6 +12,7 @@ from av import VideoFrame as AVFrame
 
 from vidstyle.frames import ColorInfo
 from vidstyle.media.color import bit_depth, has_alpha, is_rgb, tag
+from vidstyle.media.hardware import usual_priority
 from vidstyle.media.pixels import plane_views
 
 WEIGHTS = {
@@ -105,7 +106,8 @@ def make_deep_clip(
                 frame = noise(*size, pixel_format, seed=index)
                 tag(frame, tags, rgb=is_rgb(pixel_format))
             frame.pts, frame.time_base = index, Fraction(1, 24)
-            container.mux(video.encode(frame))
+            with usual_priority():
+                container.mux(video.encode(frame))
         container.mux(video.encode(None))
     return path
 

@@ -17,7 +17,7 @@ from vidstyle.frames import ColorInfo
 from vidstyle.media.color import bit_depth, has_alpha, is_rgb, tag
 from vidstyle.media.encoder_options import encoder_options, near_matches, stand_in_options
 from vidstyle.media.failures import captured_warnings, reason
-from vidstyle.media.hardware import encoder_named, silence, software_for, translate_preset, unusable
+from vidstyle.media.hardware import encoder_named, silence, software_for, translate_preset, unusable, usual_priority
 from vidstyle.media.hdr import HdrMetadata, with_hdr_options
 from vidstyle.media.pixel_format import (
     PixelNeeds,
@@ -210,7 +210,7 @@ def _try_to_open(settings: EncoderSettings) -> Exception | None:
     context.options = dict(settings.options)
     silence(settings.codec)
     try:
-        with captured_warnings() as warnings:
+        with captured_warnings() as warnings, usual_priority():
             context.open()
     except (av.FFmpegError, ValueError) as error:
         return error

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 
 import av
@@ -103,7 +105,7 @@ def unusable(codec: str) -> str | None:
     context.options = dict(_TRIAL_OPTIONS.get(codec, {}))
     silence(codec)
     try:
-        with captured_warnings():  # which puts what the encoder says into the error
+        with captured_warnings(), usual_priority():  # the warnings put what the encoder says into the error
             context.open()
     except (av.FFmpegError, ValueError) as error:
         return reason(error)
@@ -114,6 +116,24 @@ def silence(codec: str) -> None:
     """Keep an encoder from writing to the terminal on its own."""
     if codec == "libsvtav1":
         os.environ.setdefault("SVT_LOG", "1")  # errors only; it reads nothing else
+
+
+@contextmanager
+def usual_priority() -> Iterator[None]:
+    """Give the thread its own priority back after an encoder was opened on it.
+
+    SVT-AV1, started by root, makes the thread that opens it a real-time one. Every thread and process that comes from
+    it would be one as well, and keep all others from the processor.
+    """
+    if not hasattr(os, "sched_getscheduler"):
+        yield
+        return
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        if os.sched_getscheduler(0) != policy:
+            os.sched_setscheduler(0, policy, parameters)
 
 
 def list_encoders_available() -> dict[str, bool]:

@@ -20,6 +20,7 @@ from vidstyle.errors import ConfigError, EncodeError
 from vidstyle.frames import Packet, VideoFrame
 from vidstyle.media.covers import Cover, read_cover
 from vidstyle.media.failures import encode_errors, out_of_space, reason
+from vidstyle.media.hardware import usual_priority
 from vidstyle.media.outputs import claim_output
 from vidstyle.media.packets import CopiedPackets, VideoPackets
 from vidstyle.media.part_file import PartFile
@@ -134,7 +135,8 @@ class VideoWriter:
         shift = source.start if source.shifts_to_zero and source.start is not None else Fraction(0)
         output.set_chapters(chapters(source.container, source.start, source.end, shift))
         try:
-            output.start_encoding()
+            with usual_priority():
+                output.start_encoding()
         except (av.FFmpegError, OSError) as error:
             # Every other stream has been tried before.
             if not out_of_space(error):
