@@ -10,6 +10,11 @@ import cv2
 import media_factory as factory
 import pytest
 import torch
+from hypothesis import settings
+
+# Tests assert behaviour, never times; what is slow on a busy machine is not wrong.
+settings.register_profile("vidstyle", deadline=None)
+settings.load_profile("vidstyle")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -15,6 +15,7 @@ from vidstyle.controls.clip import ClipFacts
 from vidstyle.controls.dressing import dress
 from vidstyle.errors import CheckpointMismatchError, DeviceError, WeightsNotFoundError
 from vidstyle.flow.select import FlowChoice, choose_flow
+from vidstyle.heap import keep_freed_memory
 from vidstyle.media.stills import is_still, read_style_image
 from vidstyle.pipeline.painter import Painter, is_out_of_memory
 from vidstyle.protocols import Stylizer
@@ -168,6 +169,8 @@ class Composition:
             VidstyleError: whatever ``choose_compute`` and ``load_stylizer`` raise.
         """
         compute = choose_compute(config.device, config.precision)
+        if compute.device.type == "cpu":
+            keep_freed_memory()
         try:
             of_shots = [style for style in dict.fromkeys(shot.style for shot in config.shots) if style is not None]
             styles = [config.style, *(region.style for region in config.regions), *of_shots]

@@ -12,7 +12,7 @@ import vidstyle
 
 #: From the ground up. A module imports lower floors or its own package.
 FLOORS = (
-    {"encoding", "errors", "explain", "frames", "moments"},
+    {"encoding", "errors", "explain", "frames", "heap", "moments"},
     {"control_settings"},
     {"config", "protocols"},
     {"media", "imaging", "preset_template", "weights"},

@@ -97,6 +97,11 @@ class Look:
         source = self.lut_before(frames) if self.lut_before is not None else frames
         return Prepared(source, self.grain(source) if self.grain is not None else source)
 
+    @property
+    def turns(self) -> bool:
+        """Whether ``turn`` sets anything."""
+        return self.styled is not None or self.style_weight is not None
+
     def turn(self, frames: Sequence[VideoFrame]) -> None:
         """Set the stylizers for the next batch, which will be these frames."""
         if self.styled is not None and self.shots is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from threading import Lock
 from time import perf_counter
 from typing import Any
 
@@ -54,6 +55,7 @@ class StageClock:
 
     def __init__(self, device: torch.device) -> None:
         self.seconds: dict[str, float] = {}
+        self._lock = Lock()
         self._cuda = device.type == "cuda"
         self._events: list[tuple[str, torch.cuda.Event, torch.cuda.Event]] = []
 
@@ -84,7 +86,8 @@ class StageClock:
         self._events.clear()
 
     def _add(self, name: str, seconds: float) -> None:
-        self.seconds[name] = self.seconds.get(name, 0.0) + seconds
+        with self._lock:  # batches may be stylized on one thread and made steady on another
+            self.seconds[name] = self.seconds.get(name, 0.0) + seconds
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,12 +107,36 @@ class PaintedFrame:
     alpha: Tensor | None = None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class PreparedBatch:
+    """Frames on the device.
+
+    Attributes:
+        frames: as decoded.
+        prepared: what the look made of them.
+    """
+
+    frames: Sequence[VideoFrame]
+    prepared: Prepared
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StylizedBatch(PreparedBatch):
+    """Frames whose paintings have not been made steady yet.
+
+    Attributes:
+        layers: (N, 3, H, W) float32 each: the first painting, and those of the regions.
+    """
+
+    layers: Sequence[Tensor]
+
+
 @dataclass
 class Painter:
     """Paints a stream of frames, a batch at a time; keeps flow and filter state between calls.
 
-    Stylization depends on one frame alone and runs batched; warp and blend run in order. There is one upload and one
-    download a batch.
+    Stylization depends on one frame alone and runs batched, and several batches at once where nothing forbids it; what
+    comes before and after runs in order. There is one upload and one download a batch.
 
     Attributes:
         stylizer: paints single frames, already on ``device``.
@@ -143,7 +170,6 @@ class Painter:
         self._states: list[Any] = [None] * (1 + len(self.region_stylizers))
         self._last: tuple[VideoFrame, Prepared, Sequence[Tensor]] | None = None
 
-    @torch.inference_mode()
     def paint(self, frames: Sequence[VideoFrame]) -> list[PaintedFrame]:
         """Paint the next frames of the stream, in order.
 
@@ -156,9 +182,43 @@ class Painter:
         Raises:
             DeviceError: the device is out of memory even for one frame.
         """
+        return self.steady(self.stylize(self.prepare(frames)))
+
+    @property
+    def stylizes_in_any_order(self) -> bool:
+        """Whether ``stylize`` may be called for several batches at once: not where stylizers change over time."""
+        return self.look is None or not self.look.turns
+
+    @torch.inference_mode()
+    def prepare(self, frames: Sequence[VideoFrame]) -> PreparedBatch:
+        """The first step of ``paint``; arguments and errors as there."""
+        with self._on_device():
+            with self.clock.stage("upload"):
+                source = self._upload(frames)
+            with self.clock.stage("look") if self.look is not None else nullcontext():
+                prepared = self.look.prepare(source) if self.look is not None else Prepared(source, source)
+        return PreparedBatch(frames, prepared)
+
+    @torch.inference_mode()
+    def stylize(self, batch: PreparedBatch) -> StylizedBatch:
+        """The second, which looks at each frame alone."""
+        frames, prepared = batch.frames, batch.prepared
+        with self._on_device(), self.clock.stage("stylize"):
+            stylizers = (self.stylizer, *self.region_stylizers)
+            layers = [self._stylize(stylizer, prepared.content, frames) for stylizer in stylizers]
+        return StylizedBatch(frames, prepared, layers)
+
+    @torch.inference_mode()
+    def steady(self, batch: StylizedBatch) -> list[PaintedFrame]:
+        """The last; batches come in the order of the stream."""
+        with self._on_device():
+            return self._steadied(batch)
+
+    @contextmanager
+    def _on_device(self) -> Iterator[None]:
         try:
             with torch.cuda.device(self.device) if self.device.type == "cuda" else nullcontext():
-                return self._paint(frames)
+                yield
         except RuntimeError as error:
             if is_out_of_memory(error):
                 raise self._too_small() from error
@@ -180,17 +240,11 @@ class Painter:
         look = replace(self.look or Look(), strength=strength)
         return quantize(look.finish(frame, prepared, steady)[0], self.output_dtype).to("cpu")
 
-    def _paint(self, frames: Sequence[VideoFrame]) -> list[PaintedFrame]:
-        with self.clock.stage("upload"):
-            source = self._upload(frames)
-        with self.clock.stage("look") if self.look is not None else nullcontext():
-            prepared = self.look.prepare(source) if self.look is not None else Prepared(source, source)
-        with self.clock.stage("stylize"):
-            stylizers = (self.stylizer, *self.region_stylizers)
-            layers = [self._stylize(stylizer, prepared.content, frames) for stylizer in stylizers]
+    def _steadied(self, batch: StylizedBatch) -> list[PaintedFrame]:
+        frames = batch.frames
         starts = [self._starts_shot(frame) for frame in frames]
         finished = [
-            self._finished(frame, prepared.frame(i), [layer[i : i + 1] for layer in layers], starts_shot)
+            self._finished(frame, batch.prepared.frame(i), [layer[i : i + 1] for layer in batch.layers], starts_shot)
             for i, (frame, starts_shot) in enumerate(zip(frames, starts, strict=True))
         ]
         with self.clock.stage("download"):

@@ -2,38 +2,102 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+
+import torch
+from threadpoolctl import threadpool_limits
 
 from vidstyle.frames import Packet, VideoFrame
-from vidstyle.pipeline.painter import PaintedFrame, Painter
+from vidstyle.pipeline.painter import PaintedFrame, Painter, StylizedBatch
+
+#: Packets held back at most where no frame comes.
+_MAX_PACKETS = 64
+#: Batches painted at once on a CPU, and the largest picture for which there is room to.
+_NUM_AT_ONCE, _MAX_PIXELS = 2, 2560 * 1440
 
 
 def paint_stream(
     items: Iterable[VideoFrame | Packet], painter: Painter, first_seconds: float | None = None
 ) -> Iterator[PaintedFrame | Packet]:
-    """Paint the frames of a stream, a batch at a time; packets pass at once.
+    """Paint the frames of a stream, a batch at a time.
 
     The temporal filter remembers, so that a frame painted first of all differs from the same frame in the middle of a
     render. A source which is opened a few frames early (``vidstyle.temporal.filter.warmup_frames``), with
     ``first_seconds`` where the wanted part begins, gives frames equal to those of the whole render. The warm-up
     crosses no cut, because the painter restarts there anyway.
 
+    On a CPU of several cores the next frames are stylized on threads of their own while these are made steady. Cores
+    share whole frames better than they share one: a layer of the network, and still more a step of the filter, is over
+    before a second core is of much use.
+
     Args:
         items: frames and packets of an open clip.
         painter: keeps the temporal state.
         first_seconds: frames before this time are painted and not given out; None gives all.
     """
-    waiting: list[VideoFrame] = []
+    num_threads = torch.get_num_threads()
+    if painter.device.type != "cpu" or painter.temporal is None or num_threads == 1:
+        for packets, frames in _stretches(items, painter.batch_size):
+            yield from packets
+            if frames:
+                yield from _wanted(painter.paint(frames), first_seconds)
+        return
+    ahead: deque[tuple[list[Packet], Future[StylizedBatch] | None]] = deque()
+    pool, num_at_once = None, 1
+    # Limits of OpenMP hold for the thread that sets them; torch's own number of threads would hold for all.
+    with threadpool_limits(1, "openmp"), ExitStack() as stack:
+        for packets, frames in _stretches(items, painter.batch_size):
+            if pool is None and frames:
+                num_at_once = _num_at_once(painter, frames[0])
+                pool = ThreadPoolExecutor(num_at_once, "vidstyle-stylize", _limit_to, (num_threads // num_at_once,))
+                stack.callback(pool.shutdown, cancel_futures=True)
+            painting = pool.submit(painter.stylize, painter.prepare(frames)) if pool is not None and frames else None
+            ahead.append((packets, painting))
+            if len(ahead) > num_at_once:
+                yield from _finished(*ahead.popleft(), painter, first_seconds)
+        while ahead:
+            yield from _finished(*ahead.popleft(), painter, first_seconds)
+
+
+def _stretches(
+    items: Iterable[VideoFrame | Packet], batch_size: int
+) -> Iterator[tuple[list[Packet], list[VideoFrame]]]:
+    """Packets, and the batch of frames that comes after them; packets do not wait for a batch to be full."""
+    packets: list[Packet] = []
+    frames: list[VideoFrame] = []
     for item in items:
         if isinstance(item, Packet):
-            yield item
-            continue
-        waiting.append(item)
-        if len(waiting) >= painter.batch_size:
-            yield from _wanted(painter.paint(waiting), first_seconds)
-            waiting.clear()
-    if waiting:
-        yield from _wanted(painter.paint(waiting), first_seconds)
+            packets.append(item)
+        else:
+            frames.append(item)
+        if len(frames) >= batch_size:
+            yield packets, frames
+            packets, frames = [], []
+        elif len(packets) >= _MAX_PACKETS:
+            yield packets, []
+            packets = []
+    yield packets, frames
+
+
+def _num_at_once(painter: Painter, frame: VideoFrame) -> int:
+    width, height = painter.size or (frame.data.shape[-1], frame.data.shape[-2])
+    return _NUM_AT_ONCE if painter.stylizes_in_any_order and width * height <= _MAX_PIXELS else 1
+
+
+def _limit_to(num_threads: int) -> None:
+    torch.get_num_threads()  # or torch would set its own number when it is first used on this thread
+    threadpool_limits(num_threads, "openmp")  # for good: the thread ends with the stream
+
+
+def _finished(
+    packets: list[Packet], painting: Future[StylizedBatch] | None, painter: Painter, first_seconds: float | None
+) -> Iterator[PaintedFrame | Packet]:
+    yield from packets
+    if painting is not None:
+        yield from _wanted(painter.steady(painting.result()), first_seconds)
 
 
 def _wanted(painted: Iterable[PaintedFrame], first_seconds: float | None) -> Iterator[PaintedFrame]:

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+
+import pytest
+
+from vidstyle.heap import keep_freed_memory
+
+#: Prints how many bytes went back to the system when 20 MB were freed.
+COUNT_RETURNED = """
+import sys, torch
+from pathlib import Path
+from vidstyle.heap import keep_freed_memory
+
+def resident():
+    return 4096 * int(Path("/proc/self/statm").read_text().split()[1])
+
+if sys.argv[1] == "keep":
+    assert keep_freed_memory()
+picture = torch.ones(5_000_000)
+before = resident()
+del picture
+print(before - resident())
+"""
+
+
+def num_returned(what: str) -> int:
+    done = subprocess.run([sys.executable, "-c", COUNT_RETURNED, what], capture_output=True, text=True, check=True)
+    return int(done.stdout)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
+def test_memory_that_is_freed_is_kept() -> None:
+    assert num_returned("return") > 10_000_000
+    assert num_returned("keep") < 5_000_000
+
+
+def test_elsewhere_nothing_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "libc_ver", lambda: ("", ""))
+    keep_freed_memory.cache_clear()
+    assert not keep_freed_memory()
+    keep_freed_memory.cache_clear()
