@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import av
@@ -42,6 +43,7 @@ class Lut3d:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._ticks = 0
+        self._one_at_a_time = Lock()
         if not path.is_file():
             raise ConfigError(f"There is no look-up table {path}; check the name.")
         if path.suffix.lower() not in LUT_SUFFIXES:
@@ -52,7 +54,8 @@ class Lut3d:
         """(N, 3, H, W) float32 in [0, 1] to the same, on the same device."""
         from torch import from_numpy, stack  # noqa: PLC0415  # to plan a render needs no torch
 
-        done = [from_numpy(self._apply(picture)) for picture in pictures.to("cpu").float().numpy()]
+        with self._one_at_a_time:  # a graph is no place for two frames of different threads
+            done = [from_numpy(self._apply(picture)) for picture in pictures.to("cpu").float().numpy()]
         return stack(done).to(pictures.device).clamp_(0.0, 1.0)
 
     def _apply(self, picture: _Array) -> _Array:

@@ -108,26 +108,17 @@ class PaintedFrame:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class PreparedBatch:
-    """Frames on the device.
+class StylizedBatch:
+    """Frames whose paintings have not been made steady yet.
 
     Attributes:
         frames: as decoded.
         prepared: what the look made of them.
+        layers: (N, 3, H, W) float32 each: the first painting, and those of the regions.
     """
 
     frames: Sequence[VideoFrame]
     prepared: Prepared
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class StylizedBatch(PreparedBatch):
-    """Frames whose paintings have not been made steady yet.
-
-    Attributes:
-        layers: (N, 3, H, W) float32 each: the first painting, and those of the regions.
-    """
-
     layers: Sequence[Tensor]
 
 
@@ -135,8 +126,8 @@ class StylizedBatch(PreparedBatch):
 class Painter:
     """Paints a stream of frames, a batch at a time; keeps flow and filter state between calls.
 
-    Stylization depends on one frame alone and runs batched, and several batches at once where nothing forbids it; what
-    comes before and after runs in order. There is one upload and one download a batch.
+    Stylization depends on one frame alone and runs batched, and several batches at once where nothing forbids it; warp
+    and blend run in order. There is one upload and one download a batch.
 
     Attributes:
         stylizer: paints single frames, already on ``device``.
@@ -182,7 +173,7 @@ class Painter:
         Raises:
             DeviceError: the device is out of memory even for one frame.
         """
-        return self.steady(self.stylize(self.prepare(frames)))
+        return self.steady(self.stylize(frames))
 
     @property
     def stylizes_in_any_order(self) -> bool:
@@ -190,27 +181,21 @@ class Painter:
         return self.look is None or not self.look.turns
 
     @torch.inference_mode()
-    def prepare(self, frames: Sequence[VideoFrame]) -> PreparedBatch:
-        """The first step of ``paint``; arguments and errors as there."""
+    def stylize(self, frames: Sequence[VideoFrame]) -> StylizedBatch:
+        """The part of ``paint`` that looks at each frame alone; arguments and errors as there."""
         with self._on_device():
             with self.clock.stage("upload"):
                 source = self._upload(frames)
             with self.clock.stage("look") if self.look is not None else nullcontext():
                 prepared = self.look.prepare(source) if self.look is not None else Prepared(source, source)
-        return PreparedBatch(frames, prepared)
-
-    @torch.inference_mode()
-    def stylize(self, batch: PreparedBatch) -> StylizedBatch:
-        """The second, which looks at each frame alone."""
-        frames, prepared = batch.frames, batch.prepared
-        with self._on_device(), self.clock.stage("stylize"):
-            stylizers = (self.stylizer, *self.region_stylizers)
-            layers = [self._stylize(stylizer, prepared.content, frames) for stylizer in stylizers]
+            with self.clock.stage("stylize"):
+                stylizers = (self.stylizer, *self.region_stylizers)
+                layers = [self._stylize(stylizer, prepared.content, frames) for stylizer in stylizers]
         return StylizedBatch(frames, prepared, layers)
 
     @torch.inference_mode()
     def steady(self, batch: StylizedBatch) -> list[PaintedFrame]:
-        """The last; batches come in the order of the stream."""
+        """The rest of ``paint``; batches come in the order of the stream."""
         with self._on_device():
             return self._steadied(batch)
 

@@ -54,7 +54,7 @@ def paint_stream(
                 num_at_once = _num_at_once(painter, frames[0])
                 pool = ThreadPoolExecutor(num_at_once, "vidstyle-stylize", _limit_to, (num_threads // num_at_once,))
                 stack.callback(pool.shutdown, cancel_futures=True)
-            painting = pool.submit(painter.stylize, painter.prepare(frames)) if pool is not None and frames else None
+            painting = pool.submit(painter.stylize, frames) if pool is not None and frames else None
             ahead.append((packets, painting))
             if len(ahead) > num_at_once:
                 yield from _finished(*ahead.popleft(), painter, first_seconds)
