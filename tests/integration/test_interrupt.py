@@ -25,7 +25,12 @@ def interrupted(clip: Path, output: Path, style: Path, number: signal.Signals) -
     """Start a render, send the signal once frames are done; returns exit code, lines of stdout, and stderr."""
     command = [*VIDSTYLE, "stylize", str(clip), str(output), "--style", str(style), "--size", "640x480", "--overwrite"]
     process = subprocess.Popen(
-        [*command, "--progress", "json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*command, "--progress", "json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Whoever runs the tests in the background of a shell has them ignore Ctrl-C, and passes that on.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509  # it does nothing else
     )
     assert process.stdout is not None
     said: list[str] = []
