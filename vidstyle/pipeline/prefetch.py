@@ -28,15 +28,14 @@ class Prefetcher(Generic[T]):
     Args:
         items: iterated on the thread.
         depth: most items held.
-        name: of the thread.
     """
 
-    def __init__(self, items: Iterable[T], depth: int, name: str = "vidstyle-decode") -> None:
+    def __init__(self, items: Iterable[T], depth: int) -> None:
         self.busy_seconds = 0.0
         self._items = items
         self._queue: queue.Queue[T | _End] = queue.Queue(maxsize=depth)
         self._cancelled = threading.Event()
-        self._thread = threading.Thread(target=self._produce, name=name, daemon=True)
+        self._thread = threading.Thread(target=self._produce, name="vidstyle-decode", daemon=True)
 
     def _produce(self) -> None:
         end = _End()
