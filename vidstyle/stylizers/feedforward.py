@@ -39,8 +39,8 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to the same."""
-        y: Tensor = self.norm2(self.conv2(F.relu(self.norm1(self.conv1(x)))))
-        return x + y
+        y: Tensor = self.norm2(self.conv2(F.relu(self.norm1(self.conv1(x)), inplace=True)))
+        return y.add_(x)
 
 
 class BlurPoolNet(nn.Module):
@@ -77,11 +77,11 @@ class BlurPoolNet(nn.Module):
 
     def forward(self, content: Tensor) -> Tensor:
         """(N, 3, H, W) RGB in [0, 1], sides multiples of 4 and at least 16, to the same in float32, painted."""
-        x = F.relu(self.conv1(content))
-        x = self.down2(F.relu(self.norm2(self.conv2(x))))
+        x = F.relu(self.conv1(content), inplace=True)
+        x = self.down2(F.relu(self.norm2(self.conv2(x)), inplace=True))
         x = self.trunk(self.widen(x))
-        x = F.relu(self.up1_norm(self.up1(x)))
-        x = F.relu(self.up2_norm(self.up2(x)))
+        x = F.relu(self.up1_norm(self.up1(x)), inplace=True)
+        x = F.relu(self.up2_norm(self.up2(x)), inplace=True)
         # Half precision has too few steps near 1 for 8-bit pictures; the logits have enough.
         return torch.sigmoid(self.to_rgb(x).float())
 

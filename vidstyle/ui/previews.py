@@ -23,6 +23,7 @@ from vidstyle.controls.clip import ClipFacts
 from vidstyle.errors import OpenError, VidstyleError
 from vidstyle.flow.select import FlowChoice
 from vidstyle.frames import Packet, VideoFrame, VideoInfo
+from vidstyle.heap import keep_freed_memory
 from vidstyle.media.probe import probe_video
 from vidstyle.media.reader import VideoReader
 from vidstyle.pipeline.painter import Painter
@@ -133,6 +134,7 @@ class Previewer:
     """
 
     def __init__(self, memory_bytes: int | None = None) -> None:
+        keep_freed_memory()  # before the server's threads begin, which would get heaps of their own
         in_all = a_fair_share() if memory_bytes is None else memory_bytes
         self._windows = Memory(round(in_all * _WINDOW_SHARE))
         self._memory = Memory(in_all - self._windows.max_bytes)
@@ -168,7 +170,7 @@ class Previewer:
                 shown, num = source.shown, 0
                 data = _resized(shown.data, output_size(config.size, source.info.upright_size))
             else:
-                found = self._painted(source, clip, config, check)
+                found = self._painted(source, clip, config, check, alone=kind == "draft")
                 shown, data, num = found.painted.source, found.painted.data, found.num_warmup_frames
             shown_seconds = float(shown.pts * shown.time_base - source.origin)
         return Picture(data, shown_seconds, num, time.perf_counter() - started)
@@ -246,13 +248,17 @@ class Previewer:
         self._windows.put(key, window, window.expected_bytes)
         yield window
 
-    def _painted(self, window: Window, clip: Path, config: RenderConfig, check: Callable[[], None]) -> PreviewFrame:
+    def _painted(
+        self, window: Window, clip: Path, config: RenderConfig, check: Callable[[], None], *, alone: bool
+    ) -> PreviewFrame:
         composition = self._composition(config)
         flow = self._flow(composition)
         if flow.estimator is not None:
             flow.estimator.reset()
         painter = composition.painter(window.info.upright_size, window.info.average_rate, flow, window.facts)
         self._remember_paintings(painter, clip, config, check)
+        if alone:
+            painter.temporal = None
         if painter.flow is None or painter.temporal is None:
             return _shown(window, painter)
         key = f"{flow.name} {flow.weights or ''} {composition.compute.device}"

@@ -84,6 +84,15 @@ def test_a_broader_brush_sees_a_smaller_picture(scale: float, size: tuple[int, i
     assert 0 <= painted.min() <= painted.max() <= 1
 
 
+@pytest.mark.parametrize("scale", [0.5, 0.63, 1.4])
+def test_a_brush_enlarges_as_torch_does(scale: float) -> None:
+    """Whoever does the work: torch does it where the picture is on a GPU, or one of several."""
+    content = torch.rand(2, 3, 18, 30, generator=torch.Generator().manual_seed(4))
+    brush = ScaledBrush(Tint(1, 1, 1), scale)
+    each = torch.cat([brush(content[:1]), brush(content[1:])])
+    torch.testing.assert_close(each, brush(content), atol=1e-5, rtol=0)
+
+
 def test_a_brush_on_one_pixel() -> None:
     assert ScaledBrush(Tint(1, 1, 1), 4.0)(torch.ones(1, 3, 1, 1)).shape == (1, 3, 1, 1)
 
