@@ -7,6 +7,7 @@ frames steady. Every measurement is a process of its own, so that its peak memor
 
 Usage: python scripts/benchmark.py [--clip CLIP] [--frames N] [--size 1280x720] [--memory] [--json OUT] ...
        python scripts/benchmark.py --preview [--clip CLIP]      # one frame, in a fresh process
+       python scripts/benchmark.py --parts [--clip CLIP]        # every stage with nothing beside it
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ from pathlib import Path
 from measurements import Result, in_child
 
 SAMPLE_CLIP = Path(__file__).resolve().parent.parent / "sample_media" / "clip.mp4"
+#: A picture as style, which the AdaIN network paints with.
+PICTURE = SAMPLE_CLIP.parent / "styles" / "oil_strokes.jpg"
+PARTS_FRAMES = 48
 BASELINE_FRAMES = {"johnson32": 24, "vgg-adain": 6}
 MEMORY_FRAMES = [200, 2000]
 _MEMORY_KEYS = ("num_frames", "fps", "peak_rss_mib", "peak_device_mib")
@@ -32,6 +36,11 @@ def benchmark(options: argparse.Namespace) -> Result:
     found: Result = {"machine": in_child("machine"), "clip": options.clip.name, "settings": settings}
     if options.preview:
         found["preview"] = in_child("preview", clip=clip, settings=settings)
+        return found
+    if options.parts:
+        frames = options.frames or PARTS_FRAMES
+        styles = [settings, settings | {"style": str(PICTURE)}]
+        found["parts"] = [in_child("parts", clip=clip, frames=frames, settings=each) for each in styles]
         return found
     found["vidstyle"] = ours = in_child("render", clip=clip, frames=options.frames, settings=settings)
     if not options.skip_baseline:
@@ -70,7 +79,7 @@ def roofline(render: Result, settings: Result, peak_tflops: float | None, peak_t
 
 def print_table(found: Result) -> None:
     """The same for people."""
-    machine, ours = found["machine"], found.get("vidstyle", {"compute": "a preview"})
+    machine, ours = found["machine"], found.get("vidstyle") or {"compute": "a part of a render"}
     print(f"{machine['cpu']}, {machine['num_cores']} cores, torch {machine['torch']}, {ours['compute']}")
     if machine["load_average"][0] > 0.5:
         print(
@@ -78,6 +87,10 @@ def print_table(found: Result) -> None:
         )
     if "preview" in found:
         print_preview(found["clip"], found["preview"])
+        return
+    if "parts" in found:
+        for part in found["parts"]:
+            print_parts(found["clip"], part)
         return
     print(f"{found['clip']} at {ours['size'][0]}x{ours['size'][1]}; {ours['flow']}\n")
     line = "{:<10} {:>8} {:>11} {:>9} {:>8} {:>7}  {}"
@@ -115,6 +128,17 @@ def print_preview(clip: str, found: Result) -> None:
     print(f"it says of the full render: {found['estimate']}")
 
 
+def print_parts(clip: str, found: Result) -> None:
+    """What each stage took on its own."""
+    width, height = found["size"]
+    print(f"\n{clip} at {width}x{height}, {found['style']}; {found['compute']}; {found['flow']}")
+    print(
+        "ms, median of {} frames: {}".format(
+            found["num_frames"], ", ".join(f"{k} {v:.1f}" for k, v in found["stage_ms"].items())
+        )
+    )
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Parse, measure, print."""
     parser = argparse.ArgumentParser(description="Measure speed and memory of a render, and of the baselines.")
@@ -129,6 +153,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--batch-size", type=int)
     parser.add_argument("--threads", type=int, help="of torch, in every measurement; default: torch's own choice")
     parser.add_argument("--preview", action="store_true", help="measure one frame's preview instead, imports apart")
+    parser.add_argument("--parts", action="store_true", help="measure every stage alone instead, AdaIN's network too")
     parser.add_argument("--skip-baseline", action="store_true")
     parser.add_argument(
         "--memory", type=int, nargs="*", metavar="FRAMES", help="peak memory by length; default 200 and 2000 frames"

@@ -55,6 +55,37 @@ def measure_render(clip: str, frames: int | None, settings: Result) -> Result:
     }
 
 
+def measure_parts(clip: str, frames: int, settings: Result) -> Result:
+    """What each stage takes where nothing runs beside it: frames one by one, without decoder and encoder at work."""
+    from itertools import islice
+    from statistics import median
+
+    from vidstyle.compose import Composition
+    from vidstyle.config import make_config
+    from vidstyle.frames import VideoFrame
+    from vidstyle.media.reader import open_video
+
+    composition = Composition.load(make_config(**settings))
+    with open_video(Path(clip)) as reader:
+        size = reader.info.upright_size
+        painter = composition.painter(size, reader.info.average_rate, composition.flow())
+        pictures = list(islice((item for item in reader if isinstance(item, VideoFrame)), frames))
+    found: dict[str, list[float]] = {}
+    for picture in pictures:
+        before = dict(painter.clock.seconds)
+        painter.paint([picture])
+        for stage, seconds in painter.clock.seconds.items():
+            found.setdefault(stage, []).append(1000 * (seconds - before.get(stage, 0.0)))
+    return {
+        "style": composition.stylizer.name,
+        "size": painter.size or size,
+        "num_frames": len(pictures),
+        "compute": composition.compute.reason,
+        "flow": painter.flow.name if painter.flow is not None else None,
+        "stage_ms": {stage: median(values) for stage, values in found.items()},
+    }
+
+
 def measure_preview(clip: str, settings: Result) -> Result:
     """One frame from the middle of the clip, in a process that has done nothing before."""
     started = time.perf_counter()
@@ -270,6 +301,7 @@ def describe_machine() -> Result:
 JOBS: dict[str, Callable[..., Result]] = {
     "machine": describe_machine,
     "render": measure_render,
+    "parts": measure_parts,
     "preview": measure_preview,
     "repeat": repeat_clip,
     "baseline": measure_baseline,

@@ -193,6 +193,20 @@ def test_benchmark_measures_a_preview_imports_apart(clip_mp4: Path, random_style
     assert "48 frames of 64x48" in found["estimate"]
 
 
+def test_benchmark_measures_every_stage_alone(clip_mp4: Path, random_style: Path, tmp_path: Path) -> None:
+    output = tmp_path / "figures.json"
+    arguments = ["--clip", clip_mp4, "--style", random_style, "--frames", "6", "--json", output]
+    result = run_script("benchmark.py", "--parts", *arguments)
+    assert result.returncode == 0, result.stderr
+    given, picture = json.loads(output.read_text())["parts"]
+    assert given["style"] == random_style.stem
+    assert picture["style"] == "oil_strokes"  # AdaIN's network is measured, too
+    for part in (given, picture):
+        assert (part["size"], part["num_frames"]) == ([64, 48], 6)
+        assert all(part["stage_ms"][stage] > 0 for stage in ("stylize", "flow", "filter"))
+    assert "filter" in result.stdout
+
+
 @pytest.mark.parametrize("network", ["johnson32", "vgg-adain"])
 def test_baseline_loop_runs_past_the_end_of_the_clip(tmp_path: Path, network: str) -> None:
     clip = factory.make_clip(tmp_path / "short.mp4", num_frames=2, size=(66, 50))

@@ -82,4 +82,4 @@ def consistent_blend(
         return blended
     cells = cell_means(difference, DRIFT_CELL_PX)
     share = (max_drift / cells.square().mean().sqrt().clamp(min=1e-6)).clamp(max=beta if low_beta is None else low_beta)
-    return blended + enlarge((share - beta) * cells, (stylized.shape[-2], stylized.shape[-1]))
+    return blended.add_(enlarge((share - beta) * cells, (stylized.shape[-2], stylized.shape[-1])))

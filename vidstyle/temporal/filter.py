@@ -103,10 +103,13 @@ class ConsistencyFilter:
         )
 
     def _photometric_trust(self, content: Tensor, warped: Tensor) -> Tensor:
-        """exp(−α max(|I_t − W I_{t−1}|² − noise, 0)) as (1, 1, H, W), with the frame's own median as its noise."""
-        difference = channel_mean((content - warped).square_())
+        """exp(−α max(|I_t − W I_{t−1}|² − noise, 0)) as (1, 1, H, W), with the frame's own median as its noise.
+
+        ``warped`` is overwritten.
+        """
+        difference = channel_mean(warped.sub_(content).square_())
         noise = 4.0 * difference[..., ::8, ::8].median()
-        return torch.exp(-self._photometric_weight * (difference - noise).clamp_(min=0.0))
+        return difference.sub_(noise).clamp_(min=0.0).mul_(-self._photometric_weight).exp_()
 
 
 def match_band_energy(image: Tensor, reference: Tensor, gain_range: tuple[float, float] = GAIN_RANGE) -> Tensor:
@@ -129,7 +132,8 @@ def match_band_energy(image: Tensor, reference: Tensor, gain_range: tuple[float,
     fine, middle = laplacian_bands(image, 2)
     fine_wanted, middle_wanted = laplacian_bands(reference, 2)
     correction = weigh(middle, _band_gain(middle, middle_wanted, 2, gain_range) - 1.0)
-    return image + weigh(fine, _band_gain(fine, fine_wanted, 4, gain_range) - 1.0) + enlarge(correction, size)
+    corrected = weigh(fine, _band_gain(fine, fine_wanted, 4, gain_range) - 1.0).add_(image)
+    return corrected.add_(enlarge(correction, size))
 
 
 def _band_gain(band: Tensor, wanted: Tensor, cell_px: int, gain_range: tuple[float, float]) -> Tensor:
