@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -28,6 +28,7 @@ from vidstyle.frames import VideoFrame
 from vidstyle.media.reader import open_video
 from vidstyle.protocols import FlowEstimator, TemporalFilter
 from vidstyle.stylizers.checkpoint import load_feedforward
+from vidstyle.temporal.filter import ConsistencyFilter
 from vidstyle.temporal.shots import CutDetector
 
 SWD_EVERY, SWD_FIRST = 12, 4
@@ -157,6 +158,20 @@ def painted(weights: Path, clip: Clip, cache: Path) -> Frames:
     return kept(cache / f"{weights.stem}-{digest}-{clip.key}.npy", num, (width, height), np.float16, pictures)
 
 
+class AlongExactMotion(ConsistencyFilter):
+    """The filter as it would be if motion and occlusion were known: takes a ``PairMotion`` in place of a ``Motion``."""
+
+    def refined(self, content: Tensor, previous: Tensor, motion: Any) -> Tensor:
+        """Nothing to sharpen."""
+        del content, previous
+        return cast("Tensor", motion.flow)
+
+    def validity(self, content: Tensor, previous: Tensor, motion: Any, flow: Tensor) -> Tensor:
+        """Nothing to guess."""
+        del content, previous, flow
+        return cast("Tensor", motion.valid.float())
+
+
 class Track:
     """One method's meters on one clip."""
 
@@ -217,7 +232,8 @@ def measure(
                 other = torch.from_numpy(untrained[index].copy())[None].float()
                 track.push(index, track.filter(content, other, None), None, motions)
             else:
-                track.push(index, track.filter(content, picture, motion), alone, motions)
+                used = motions.get(1) if isinstance(track.method, AlongExactMotion) else motion
+                track.push(index, track.filter(content, picture, used), alone, motions)
         print(f"\r\033[K{style} on {clip.name} {index + 1}", end="", file=sys.stderr, flush=True)
     print("\r\033[K", end="", file=sys.stderr)
     return _results(style, clip, tracks, list(methods))

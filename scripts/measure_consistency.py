@@ -24,7 +24,18 @@ from typing import cast
 
 import cv2
 import torch
-from consistency_runs import PER_FRAME, SOURCE, UNTRAINED, Clip, Result, file_clip, measure, painted, suite_clip
+from consistency_runs import (
+    PER_FRAME,
+    SOURCE,
+    UNTRAINED,
+    AlongExactMotion,
+    Clip,
+    Result,
+    file_clip,
+    measure,
+    painted,
+    suite_clip,
+)
 from measure_stability import BENCHMARKS, SUFFIX, style_reference
 from peers_filters import PEERS
 from pydantic import ConfigDict, TypeAdapter
@@ -46,6 +57,7 @@ STYLES = ("mosaic", "oil-strokes", "starry-night", "watercolour", "great-wave")
 #: nE_5 lower than the shipped network's own frames, and than those of one trained without temporal loss: (exact, real).
 MIN_FACTOR, MIN_FACTOR_UNTRAINED = (4.0, 2.0), (10.0, 4.0)
 FIGURES = TypeAdapter(list[Result], config=ConfigDict(ser_json_inf_nan="constants"))
+EXACT = ", exact motion"
 FLOOR_FACTOR = 1.5  # this near to the source's own floor counts as reached
 
 
@@ -59,6 +71,7 @@ def main() -> None:
     parser.add_argument("--size", default="640x360", help="of the suite; real clips get its width")
     parser.add_argument("--consistency", type=float, nargs="+", help="settings of the filter; default 0.25 to 1")
     parser.add_argument("--methods", nargs="*", help="of others, by a part of their names; default: all")
+    parser.add_argument("--exact", action="store_true", help="the filter also along exact motion: the suite alone")
     parser.add_argument("--flow", default="dis", help="what renders: dis, raft-small or raft-large")
     parser.add_argument("--flow-weights", type=Path)
     parser.add_argument("--judge", default="farneback", help="what judges real clips")
@@ -96,6 +109,12 @@ def run(options: argparse.Namespace) -> list[Result]:
     }
     wanted = options.methods
     methods |= {name: make for name, make in PEERS.items() if wanted is None or any(part in name for part in wanted)}
+    if options.exact:
+        if options.clips:
+            sys.exit(
+                "measure_consistency: --exact goes with the suite alone, for nobody knows the motion of real clips"
+            )
+        methods |= {own_name(value) + EXACT: partial(AlongExactMotion, value) for value in settings}
     flow = choose_flow(cast("FlowName", options.flow), "cpu", weights=options.flow_weights).estimator
     if flow is None:
         sys.exit("measure_consistency: --flow must measure motion")
@@ -273,7 +292,7 @@ def plot(results: list[Result], path: Path) -> None:
     panels = figure.subplots(1, 2)
     titles = ("finest band's energy over per frame", "drift: low-pass PSNR in dB, worst frame")
     for number, (axes, title) in enumerate(zip(panels, titles, strict=True), 1):
-        own = [(name, point) for name, point in points.items() if name.startswith("vidstyle")]
+        own = [(name, point) for name, point in points.items() if name.startswith("vidstyle") and EXACT not in name]
         axes.plot([p[0] for _, p in own], [min(p[number], 60) for _, p in own], "o-", color="#2457d6", label="vidstyle")
         for place, (name, point) in enumerate(own):
             offset = (4, 7) if place % 2 else (4, -14)

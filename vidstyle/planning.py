@@ -19,6 +19,7 @@ from vidstyle.media.reader import VideoReader, open_video
 from vidstyle.media.sequence_names import is_sequence, parse_pattern
 from vidstyle.media.streams import StreamPlan
 from vidstyle.report import PlannedStream, RenderPlan
+from vidstyle.weights.registry import IDENTITY
 
 if TYPE_CHECKING:
     from vidstyle.media.linear_light import DisplayTransform
@@ -279,7 +280,7 @@ def plan_render(
         encoder_options=encoding.encoder_options,
         audio=config.audio,
         keeps_alpha=reader.keeps_alpha,
-        unpainted=config.highest("strength") == 0.0 and config.lut is None,
+        unpainted=config.lut is None and (config.lowest("strength") == 0.0 or _paints_nothing(config)),
         hdr=reader.hdr,
     )
     codec = planned.settings.codec
@@ -336,6 +337,13 @@ def _plan_sequence(
         notes=(*notes, *lost_in_sequence(reader, planned), *useless),
     )
     return described, planned
+
+
+def _paints_nothing(config: RenderConfig) -> bool:
+    shot_styles = [shot.style for shot in config.shots if shot.style is not None]
+    return all(
+        style == IDENTITY for style in (config.style, *(region.style for region in config.regions), *shot_styles)
+    )
 
 
 def _painted(stream: StreamInfo, codec: str | None) -> PlannedStream:

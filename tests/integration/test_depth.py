@@ -96,7 +96,7 @@ def test_deep_sources_are_read_deep(tmp_path, codec, name, pixel_format):
         ("out.mov", {"codec": "prores_ks"}, "yuv422p10le"),
         ("out.mov", {"codec": "prores_ks", "encoder_options": {"profile": "4444"}}, "yuv444p12le"),
         ("out.mov", {"codec": "dnxhd"}, "yuv422p10le"),
-        ("out.mkv", {"codec": "ffv1"}, "gbrp10le"),
+        ("out.mkv", {"codec": "ffv1"}, "yuv422p10le"),
         ("out.mkv", {"codec": "ffv1", "pixel_format": "gbrp16le"}, "gbrp16le"),
         ("out.mkv", {"codec": "ffv1", "pixel_format": "rgb48le"}, "gbrp16le"),
         ("out.webm", {}, "yuv422p"),
@@ -114,6 +114,22 @@ def test_the_output_is_as_deep_as_the_source(tmp_path, output, settings, pixel_f
         assert any("10 bits" in note and "keeps 8" in note for note in report.notes)
     elif output == "out.mp4" and settings.get("codec") != "libsvtav1":
         assert any("--pix-fmt yuv420p plays everywhere" in note for note in report.notes)
+
+
+@pytest.mark.parametrize(
+    ("settings", "pixel_format"),
+    [
+        ({"style": "mosaic"}, "gbrp10le"),
+        ({"style": "identity"}, "yuv422p10le"),
+        ({"style": "mosaic", "strength": 0.0}, "yuv422p10le"),
+        ({"style": "mosaic", "keyframes": [{"at": 0, "strength": 0.0}, {"at": 1, "strength": 1.0}]}, "yuv422p10le"),
+        ({"style": "mosaic", "shots": [{"start": 0, "style": "identity"}]}, "gbrp10le"),
+    ],
+)
+def test_what_is_painted_is_archived_as_rgb_and_what_is_not_as_it_came(tmp_path, settings, pixel_format):
+    source = make_deep_clip(tmp_path / "in.mkv", "yuv422p10le", num_frames=1)
+
+    assert vidstyle.plan(source, tmp_path / "out.mkv", codec="ffv1", **settings).pixel_format == pixel_format
 
 
 @pytest.mark.parametrize(("pixel_format", "steps"), [("gbrp10le", 300), ("gbrp16le", 1500)])
@@ -158,7 +174,7 @@ def test_eight_bit_sources_keep_the_painters_precision_in_deep_outputs(tmp_path)
     assert (green % 257 != 0).float().mean() > 0.5
 
 
-@pytest.mark.parametrize(("codec", "pixel_format"), [("libx264", "yuv420p"), ("ffv1", "bgr0")])
+@pytest.mark.parametrize(("codec", "pixel_format"), [("libx264", "yuv420p"), ("ffv1", "yuv420p")])
 def test_eight_bit_sources_stay_eight_bit(tmp_path, codec, pixel_format):
     source = factory.make_clip(tmp_path / "in.mp4", num_frames=2)
 
@@ -255,7 +271,7 @@ def test_what_hdr_loses_is_said(tmp_path, hdr10):
 
 ALPHA_OUTPUTS = [
     ("out.mov", {"codec": "prores_ks"}, "yuva444p12le", 2e-3),
-    ("out.mkv", {"codec": "ffv1"}, "gbrap12le", 3e-4),
+    ("out.mkv", {"codec": "ffv1"}, "yuva444p12le", 3e-4),
     ("out.webm", {}, "yuv420p", 6e-3),
     ("out.mkv", {"codec": "libvpx-vp9"}, "yuv420p", 6e-3),
 ]

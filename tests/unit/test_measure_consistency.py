@@ -8,11 +8,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import cast
 
 import pytest
 import torch
 from clip_factory import sliding, write_frames
 
+from vidstyle.evaluation.pair_motion import PairMotion
 from vidstyle.protocols import Motion
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
@@ -89,6 +91,20 @@ def test_the_gradient_domain_takes_gradients_from_one_and_levels_from_the_other(
     assert torch.allclose(output, stylized + 0.2, atol=2e-3)
     level = torch.full((1, 3, 8, 9), 0.5)
     assert torch.allclose(solve_even(0.25 * level, 0.25), level, atol=1e-5)
+
+
+def test_along_exact_motion_nothing_is_guessed() -> None:
+    """What is hidden is painted anew and what is seen is held, whatever the source looks like."""
+    from consistency_runs import AlongExactMotion
+
+    def shown(is_seen: bool) -> torch.Tensor:
+        method = AlongExactMotion(0.9)
+        _, state = method.step(noise(1), noise(2), None, None)
+        motion = PairMotion(still().flow_backward, torch.full((1, 1, HEIGHT, WIDTH), is_seen))
+        return method.step(noise(3), noise(4), cast("Motion", motion), state)[0]
+
+    assert torch.allclose(shown(False), noise(4), atol=1e-5)
+    assert (shown(True) - noise(2)).abs().mean() < 0.5 * (noise(4) - noise(2)).abs().mean()
 
 
 def test_the_script_compares_every_method_and_keeps_what_it_painted(tmp_path: Path) -> None:

@@ -36,7 +36,8 @@ class Concealer:
     """Gives the last good frame in place of those that were lost, so that number and timing stay.
 
     A packet announces a frame under a key. Not every packet becomes a frame, so one counts as lost only behind damage,
-    and before the next keyframe; there frames are put in order, too.
+    and before the next keyframe; there frames are put in order, too. What is predicted from a lost or damaged frame is
+    no good either, though decoders call it whole: nothing is before the next keyframe, which refers to nothing.
     """
 
     def __init__(self) -> None:
@@ -51,6 +52,7 @@ class Concealer:
         self._order = count()  # frames cannot be compared
         self._last_key: int | None = None
         self._last_good: AVFrame | None = None
+        self._lacks_reference = False
         self._lost_before_any: list[int | None] = []
 
     def expect(self, key: int | None) -> None:
@@ -121,6 +123,7 @@ class Concealer:
         yield from self._came(key, frame)
 
     def _lost(self, keys: list[int] | list[None]) -> Iterator[Shown]:
+        self._lacks_reference = self._lacks_reference or bool(keys)
         for key in keys:
             if self._last_good is None:
                 self._lost_before_any.append(key)
@@ -128,8 +131,10 @@ class Concealer:
                 yield Shown(key, self._last_good, stands_in=True)
 
     def _came(self, key: int | None, frame: AVFrame) -> Iterator[Shown]:
-        is_bad = frame.is_corrupt or key in self._distrusted
-        if is_bad and self._last_good is not None:
+        is_damaged = frame.is_corrupt or key in self._distrusted
+        if frame.key_frame or is_damaged:  # a keyframe mends what was, if it is whole itself
+            self._lacks_reference = is_damaged
+        if self._lacks_reference and self._last_good is not None:
             yield Shown(key, self._last_good, stands_in=True)
             return
         for earlier in self._lost_before_any:

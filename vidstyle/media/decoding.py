@@ -80,6 +80,7 @@ class Decoding:
         self._last_shown: AVFrame | None = None
         self._num_video_packets = 0
         self._is_suspect = False  # the packet of the picture before was incomplete
+        self._has_whole_frame = False
         self._clock = FrameClock(
             look.info.time_base,
             look.info.average_rate,
@@ -217,6 +218,9 @@ class Decoding:
         key = self._key(frame)
         if self._skips:
             return self._shown(self._concealer.push(key, frame))
+        if frame.is_corrupt and self._has_whole_frame:  # a recording may begin with frames that refer to earlier ones
+            self._early_damage.meet(self._damaged("a frame is incomplete"))
+        self._has_whole_frame = self._has_whole_frame or not frame.is_corrupt
         self._concealer.arrive(key)
         self._gaps.before(key)
         item = self._stamped(frame, key)

@@ -36,7 +36,7 @@ class PixelNeeds:
         rgb: stored as RGB, so that chroma says nothing about what is wanted.
         alpha: opacity is wanted.
         hdr: PQ or HLG, which 8 bits cannot hold without bands.
-        unpainted: the source's own samples are to be written.
+        unpainted: the source's own samples are to be written, of some frames at least.
     """
 
     depth: int = 8
@@ -48,7 +48,7 @@ class PixelNeeds:
 
     @classmethod
     def of(cls, info: VideoInfo, alpha: bool = False, unpainted: bool = False) -> PixelNeeds:
-        """Those of a source; ``alpha`` where its opacity is to be kept, ``unpainted`` where nothing else will come."""
+        """Those of a source; ``alpha`` where its opacity is to be kept, ``unpainted`` where frames come as decoded."""
         stored = info.pixel_format or "yuv420p"
         grey = stored.startswith(("gray", "ya", "mono"))
         return cls(
@@ -121,18 +121,18 @@ def note_losses(codec: str, pixel_format: str, needs: PixelNeeds, *, chosen: boo
         codec: FFmpeg's encoder name.
         pixel_format: of the output.
         needs: of the source.
-        chosen: by vidstyle, not by the user, who is told less.
+        chosen: by vidstyle, not by the settings; who chose knows where it plays.
         note: called with each sentence.
     """
     depth, level = bit_depth(pixel_format), _level(pixel_format)
     if needs.hdr and depth < 10:
         note(f"HDR in {depth} bits shows bands; use an encoder of 10 bits, such as libx265 with --pix-fmt yuv420p10le.")
-    elif chosen and depth < needs.depth:
+    elif depth < needs.depth:
         note(f"The source has {needs.depth} bits a component, {codec} as {pixel_format} keeps {depth} of them.")
-    if not chosen:
-        return
     if level < needs.chroma and not needs.rgb:
         note(f"{codec} reduces the source's {_CHROMA_NAMES[needs.chroma]} colour to {_CHROMA_NAMES[level]}.")
+    if not chosen:
+        return
     family = next((name for key, name in _NARROW.items() if key in codec), None)
     if family is not None and (level > 0 or (depth > 8 and family == "H.264")):
         note(

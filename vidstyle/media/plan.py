@@ -93,7 +93,7 @@ def plan_output(
         encoder_options: further options of the encoder.
         audio: ``copy`` converts only what the container refuses, ``transcode`` everything; ``drop`` leaves it out.
         keeps_alpha: frames will come with opacity.
-        unpainted: frames will come as they were decoded.
+        unpainted: frames, or some of them, will come as they were decoded, and are to stay so.
         hdr: the source's HDR metadata.
 
     Raises:

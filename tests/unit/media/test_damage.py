@@ -277,11 +277,39 @@ def test_packets_lost_without_a_trace_are_found_by_picture_and_sound(tmp_path: P
 
 
 def test_a_pause_of_the_picture_alone_is_named_and_kept(tmp_path: Path) -> None:
-    whole = factory.make_clip(tmp_path / "c.ts", **CLIPS["mpeg2.ts"], **STREAM)
-    for on_error in ("stop", "skip"):
-        frames, notes = read(lose(whole, 32, (PICTURE,)), on_error=on_error)
-        assert 50 < len(frames) < 60
-        assert any("has no frame between" in note for note in notes)
+    holes = lose(factory.make_clip(tmp_path / "c.ts", **CLIPS["mpeg2.ts"], **STREAM), 32, (PICTURE,))
+    frames, notes = read(holes, on_error="skip")
+    assert 50 < len(frames) < 60
+    assert any("has no frame between" in note for note in notes)
+    with pytest.raises(DecodeError, match="a frame is incomplete"):
+        read(holes)
+
+
+@pytest.mark.parametrize("name", ["c.mp4", "c.mkv"])
+def test_what_is_predicted_from_a_damaged_keyframe_is_no_good(tmp_path: Path, name: str) -> None:
+    """Decoders call it whole."""
+    keyframes = {"preset": "fast", "x264-params": "keyint=12:min-keyint=12:scenecut=0"}
+    whole = factory.make_clip(tmp_path / name, num_frames=48, size=(160, 96), codec="libx264", options=keyframes)
+    with av.open(str(whole)) as container:
+        packets = [bytes(packet) for packet in container.demux(video=0) if packet.size]
+    data = bytearray(whole.read_bytes())
+    begin, length = data.index(packets[24]), len(packets[24])
+    for place in range(begin + length // 3, begin + length - 8):
+        data[place] = (7 * place) % 251
+    broken = whole.with_stem("broken")
+    broken.write_bytes(data)
+
+    good, _ = read(whole)
+    frames, notes = read(broken, on_error="skip")
+    assert times(frames) == times(good)
+    for index, (frame, wanted) in enumerate(zip(frames, good, strict=True)):
+        shown = 23 if 24 <= index < 36 else index
+        assert frame.data.equal(good[shown].data), wanted.pts
+    assert [note[note.index(" is damaged") :] for note in notes] == [
+        " is damaged at 1.000 s: 12 frames were lost, and a good one beside stands in."
+    ]
+    with pytest.raises(DecodeError, match=r"after 0\.958 s \(.*--on-error skip"):
+        read(broken)
 
 
 @pytest.mark.parametrize("sound", ["mp2", None])
