@@ -200,8 +200,8 @@ def test_the_sound_of_a_range_starts_where_the_range_does(tmp_path: Path) -> Non
     # The sample says which one it is: the one at 1 s, or as much later as the file says it sounds.
     index = int(frame.to_ndarray().reshape(-1)[0])
     sounds_at = frame.pts * frame.time_base
-    assert sounds_at < Fraction(1, 20)
-    assert index == (48000 + round(sounds_at * 48000)) % 30000
+    assert sounds_at == 0  # samples can be cut anywhere, wherever the file's packets begin
+    assert index == 48000 % 30000
 
 
 def test_a_clip_becomes_a_sequence_and_comes_back(tmp_path: Path) -> None:

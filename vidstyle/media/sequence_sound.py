@@ -18,6 +18,7 @@ from av.video.stream import VideoStream
 from vidstyle.errors import DecodeError, OpenError, UnsupportedMediaError
 from vidstyle.frames import Packet
 from vidstyle.media.failures import reason
+from vidstyle.media.pcm import pcm_from
 from vidstyle.media.picture_files import PictureFormat, encode_picture
 from vidstyle.media.probe import StreamInfo, describe_streams, open_container
 from vidstyle.media.sequence_names import FramePattern
@@ -82,10 +83,11 @@ class SequenceSound:
             return
         wanted = [self.container.streams[stream.index] for stream in self.streams]
         try:
-            for packet in self.container.demux(wanted):
-                time = _time(packet)
-                if not packet.size or time < self._start:
+            for whole in self.container.demux(wanted):
+                packet = whole if not whole.size or _time(whole) >= self._start else pcm_from(whole, self._start)
+                if packet is None or not packet.size:
                     continue
+                time = _time(packet)
                 if time >= self._end:
                     return
                 offset = to_ticks(self._start, packet.time_base)

@@ -9,12 +9,15 @@ from fractions import Fraction
 
 from vidstyle.frames import Packet
 from vidstyle.media.decoded import DecodedFrame
+from vidstyle.media.pcm import pcm_from
 from vidstyle.media.ranges import Range
 from vidstyle.media.timestamps import to_ticks
 
 
 class Window:
     """Picks the frames and packets with start <= time < end, and shifts them all by the first frame's time.
+
+    Sound that can be cut anywhere begins with the first frame; of all other sound, the first whole packet behind it.
 
     Without a start nothing before the end is left out, nor shifted. Frames between the range's begin and its start warm
     the temporal filter up: they are given too, at times before the first frame's.
@@ -31,31 +34,32 @@ class Window:
         self.first: Fraction | None = None
 
     def select(self, items: Iterator[DecodedFrame | Packet]) -> Iterator[DecodedFrame | Packet]:
-        """The items inside, in their order. Packets before the first picked frame are dropped."""
+        """The items inside, in their order; of packets, what lies before the first picked frame is dropped."""
         waiting: list[Packet] = []
         first: Fraction | None = None
         for item in items:
             time = item.time if isinstance(item, DecodedFrame) else _time(item)
             if self._end is not None and time >= self._end:
                 continue
-            if self._start is not None and time < self._start:
-                if isinstance(item, DecodedFrame) and self._begin is not None and time >= self._begin:
-                    # The first frame's time is not known yet, only that it is not before the start.
-                    offset = math.ceil(self._start / item.time_base) if self._shift_to_zero else 0
-                    yield replace(item, pts=item.pts - offset)
-                continue
             if isinstance(item, Packet):
                 if self._start is None:
                     yield item
                 elif first is None:
-                    waiting.append(item)
-                elif time >= first:
-                    yield self._shifted_packet(item, first)
+                    waiting.extend(_from(item, self._start))
+                else:
+                    yield from (self._shifted_packet(part, first) for part in _from(item, first))
+                continue
+            if self._start is not None and time < self._start:
+                if self._begin is not None and time >= self._begin:
+                    # The first frame's time is not known yet, only that it is not before the start.
+                    offset = math.ceil(self._start / item.time_base) if self._shift_to_zero else 0
+                    yield replace(item, pts=item.pts - offset)
                 continue
             if first is None:
                 first = self.first = time
-                yield from (self._shifted_packet(packet, first) for packet in waiting if _time(packet) >= first)
+                parts = [part for packet in waiting for part in _from(packet, first)]
                 waiting.clear()
+                yield from (self._shifted_packet(part, first) for part in parts)
             self.num_frames += 1
             offset = to_ticks(first, item.time_base) if self._shift_to_zero else 0
             yield replace(item, pts=item.pts - offset)
@@ -69,6 +73,14 @@ class Window:
         if payload.dts is not None:
             payload.dts -= offset
         return packet
+
+
+def _from(packet: Packet, moment: Fraction) -> Iterator[Packet]:
+    """What of a packet is at or after a moment."""
+    if _time(packet) >= moment:
+        yield packet
+    elif (tail := pcm_from(packet.payload, moment)) is not None:
+        yield Packet(packet.stream_index, tail)
 
 
 def _time(packet: Packet) -> Fraction:

@@ -1,0 +1,76 @@
+"""Cutting uncompressed sound to the sample."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import media_factory as factory
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vidstyle.media.pcm import pcm_from
+
+
+def first_packet(path: Path) -> tuple[av.container.InputContainer, av.Packet]:
+    container = av.open(str(path))
+    return container, next(packet for packet in container.demux(audio=0) if packet.size)
+
+
+@pytest.fixture(scope="module")
+def wav(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("pcm") / "stereo.wav"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=48000, layout="stereo")
+        samples = np.arange(2 * 8000, dtype=np.int16).reshape(1, -1)
+        frame = av.AudioFrame.from_ndarray(samples, format="s16", layout="stereo")
+        frame.sample_rate = 48000
+        container.mux([*stream.encode(frame), *stream.encode(None)])
+    return path
+
+
+@given(st.fractions(0, Fraction(1, 10)))
+def test_what_is_left_begins_at_the_moment(wav: Path, moment: Fraction) -> None:
+    container, packet = first_packet(wav)
+    with container:
+        whole = np.frombuffer(bytes(packet), np.int16)
+        tail = pcm_from(packet, moment)
+        skipped = -(-moment * 48000 // 1)  # the first sample at or after the moment
+        if skipped >= len(whole) // 2:
+            assert tail is None
+            return
+        assert tail is not None
+        assert (np.frombuffer(bytes(tail), np.int16) == whole[2 * skipped :]).all()
+        assert tail.pts * tail.time_base == Fraction(skipped, 48000)
+        assert tail.duration * tail.time_base == Fraction(len(whole) // 2 - skipped, 48000)
+        assert tail.stream is packet.stream
+
+
+def test_compressed_sound_cannot_be_cut(tmp_path: Path) -> None:
+    container, packet = first_packet(factory.make_clip(tmp_path / "c.mp4", audio="aac"))
+    with container:
+        assert pcm_from(packet, Fraction(packet.pts * packet.time_base) + Fraction(1, 1000)) is None
+
+
+@pytest.mark.parametrize("name", ["c.mov", "c.mkv"])
+def test_the_sound_of_a_cut_begins_with_its_first_frame(tmp_path: Path, name: str) -> None:
+    import vidstyle
+
+    source = factory.make_clip(tmp_path / name, num_frames=30, audio="pcm_s16le")
+    output = tmp_path / f"cut-{name}"
+    vidstyle.stylize(source, output, style="identity", start_seconds=0.5, consistency=0.0)
+    with av.open(str(source)) as container:
+        whole = np.concatenate([frame.to_ndarray().reshape(-1) for frame in container.decode(audio=0)])
+        rate, channels = container.streams.audio[0].rate, container.streams.audio[0].codec_context.layout.nb_channels
+    with av.open(str(output)) as container:
+        frame = next(container.decode(audio=0))
+    tick = Fraction(1, 1000) if name.endswith("mkv") else Fraction(1, rate)
+    assert frame.pts * frame.time_base <= tick
+    heard = frame.to_ndarray().reshape(-1)
+    begin = channels * rate // 2
+    off = 0 if name.endswith("mov") else channels * round(rate * tick)
+    starts = range(begin - off, begin + off + 1, channels)
+    assert any((heard == whole[start : start + len(heard)]).all() for start in starts)
