@@ -190,6 +190,8 @@ def _useless_settings(source: Path, output: Path | None, config: RenderConfig) -
         notes.append(
             "Handles widen a range, and none is given: --handles has no effect without --frames, --start or --end."
         )
+    if config.mask is None and (config.feather or config.invert_mask):
+        notes.append("There is no mask: --feather and --invert-mask have no effect without --mask.")
     return notes
 
 

@@ -527,8 +527,9 @@ def test_settings_without_a_meaning_here_are_named(tmp_path: Path, clip_mp4: Pat
     config = make_config(video_stream=0, deinterlace=True, handles=2)
     notes = "\n".join(probe(source, config).notes)
     assert all(option in notes for option in ("--video-stream", "--deinterlace", "--handles"))
-    notes = "\n".join(plan(clip_mp4, tmp_path / "o.mp4", handles=2, color_config=tmp_path / "none.ocio").notes)
-    assert all(option in notes for option in ("--color-config", "--handles"))
+    useless = {"handles": 2, "color_config": tmp_path / "none.ocio", "feather": 3.0}
+    notes = "\n".join(plan(clip_mp4, tmp_path / "o.mp4", **useless).notes)
+    assert all(option in notes for option in ("--color-config", "--handles", "--feather"))
     assert not plan(clip_mp4, tmp_path / "o.mp4", handles=1, frames="1-2").notes
 
 
