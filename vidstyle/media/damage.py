@@ -137,6 +137,7 @@ class Concealer:
         if self._lacks_reference and self._last_good is not None:
             yield Shown(key, self._last_good, stands_in=True)
             return
+        self._lacks_reference = False  # a recording may begin amid a group, and have nothing better for a while
         for earlier in self._lost_before_any:
             yield Shown(earlier, frame, stands_in=True)
         self._lost_before_any.clear()

@@ -200,6 +200,15 @@ def test_every_announced_frame_is_shown_once_in_order(lost: list[bool], delay: i
         assert item.stands_in or not lost[item.key]
 
 
+def test_what_begins_amid_a_group_does_not_stand_still() -> None:
+    concealer = Concealer()
+    coming = [Picture(0, key_frame=False, is_corrupt=True), *(Picture(key, key_frame=False) for key in range(1, 6))]
+    for picture in coming:
+        concealer.expect(picture.key)
+    shown = [item for picture in coming for item in concealer.push(picture.key, picture)]
+    assert [item.picture.key for item in shown] == list(range(6))
+
+
 def test_places_are_told_up_to_a_screenful() -> None:
     concealer = Concealer()
     for index in range(100):
