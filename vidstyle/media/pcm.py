@@ -16,23 +16,29 @@ from vidstyle.media.timestamps import to_ticks
 _PLAIN = re.compile(r"pcm_(?:[fsu](8|16|24|32|64)(?:le|be)?|alaw|mulaw)")
 
 
-def pcm_from(packet: AVPacket[Stream], moment: Fraction) -> AVPacket[Stream] | None:
-    """The part of a packet that sounds at or after a moment.
+def packet_from(packet: AVPacket[Stream], moment: Fraction) -> AVPacket[Stream] | None:
+    """What of a packet is at or after a moment.
 
     Args:
-        packet: begins before the moment; left as it is.
+        packet: of any stream; left as it is.
         moment: in seconds, on the packet's clock.
 
     Returns:
-        A packet of its own; None where nothing sounds so late, or the sound is compressed and cannot be cut.
+        The packet where it begins no earlier; the rest of its samples, as a packet of its own, where it is uncompressed
+        sound that reaches behind the moment; None otherwise.
     """
     stream = packet.stream
-    plain = _PLAIN.fullmatch(stream.codec_context.name) if isinstance(stream, AudioStream) else None
-    if plain is None or not isinstance(stream, AudioStream) or packet.pts is None:
+    ticks = packet.pts if packet.pts is not None else packet.dts
+    time = Fraction((ticks or 0) * packet.time_base)
+    if time >= moment:
+        return packet
+    if not isinstance(stream, AudioStream) or packet.pts is None:
+        return None
+    plain = _PLAIN.fullmatch(stream.codec_context.name)
+    if plain is None:
         return None
     num_bytes = stream.codec_context.layout.nb_channels * int(plain[1] or 8) // 8
     rate = stream.codec_context.sample_rate
-    time = Fraction(packet.pts * packet.time_base)
     skipped, num = math.ceil((moment - time) * rate), packet.size // num_bytes
     if skipped >= num:
         return None

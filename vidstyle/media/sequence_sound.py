@@ -18,7 +18,7 @@ from av.video.stream import VideoStream
 from vidstyle.errors import DecodeError, OpenError, UnsupportedMediaError
 from vidstyle.frames import Packet
 from vidstyle.media.failures import reason
-from vidstyle.media.pcm import pcm_from
+from vidstyle.media.pcm import packet_from
 from vidstyle.media.picture_files import PictureFormat, encode_picture
 from vidstyle.media.probe import StreamInfo, describe_streams, open_container
 from vidstyle.media.sequence_names import FramePattern
@@ -84,8 +84,8 @@ class SequenceSound:
         wanted = [self.container.streams[stream.index] for stream in self.streams]
         try:
             for whole in self.container.demux(wanted):
-                packet = whole if not whole.size or _time(whole) >= self._start else pcm_from(whole, self._start)
-                if packet is None or not packet.size:
+                packet = packet_from(whole, self._start) if whole.size else None
+                if packet is None:
                     continue
                 time = _time(packet)
                 if time >= self._end:

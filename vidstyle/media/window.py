@@ -9,7 +9,7 @@ from fractions import Fraction
 
 from vidstyle.frames import Packet
 from vidstyle.media.decoded import DecodedFrame
-from vidstyle.media.pcm import pcm_from
+from vidstyle.media.pcm import packet_from
 from vidstyle.media.ranges import Range
 from vidstyle.media.timestamps import to_ticks
 
@@ -77,10 +77,9 @@ class Window:
 
 def _from(packet: Packet, moment: Fraction) -> Iterator[Packet]:
     """What of a packet is at or after a moment."""
-    if _time(packet) >= moment:
-        yield packet
-    elif (tail := pcm_from(packet.payload, moment)) is not None:
-        yield Packet(packet.stream_index, tail)
+    payload = packet_from(packet.payload, moment)
+    if payload is not None:
+        yield Packet(packet.stream_index, payload)
 
 
 def _time(packet: Packet) -> Fraction:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidstyle.media.pcm import pcm_from
+from vidstyle.media.pcm import packet_from
 
 
 def first_packet(path: Path) -> tuple[av.container.InputContainer, av.Packet]:
@@ -37,7 +37,7 @@ def test_what_is_left_begins_at_the_moment(wav: Path, moment: Fraction) -> None:
     container, packet = first_packet(wav)
     with container:
         whole = np.frombuffer(bytes(packet), np.int16)
-        tail = pcm_from(packet, moment)
+        tail = packet_from(packet, moment)
         skipped = -(-moment * 48000 // 1)  # the first sample at or after the moment
         if skipped >= len(whole) // 2:
             assert tail is None
@@ -52,7 +52,7 @@ def test_what_is_left_begins_at_the_moment(wav: Path, moment: Fraction) -> None:
 def test_compressed_sound_cannot_be_cut(tmp_path: Path) -> None:
     container, packet = first_packet(factory.make_clip(tmp_path / "c.mp4", audio="aac"))
     with container:
-        assert pcm_from(packet, Fraction(packet.pts * packet.time_base) + Fraction(1, 1000)) is None
+        assert packet_from(packet, Fraction(packet.pts * packet.time_base) + Fraction(1, 1000)) is None
 
 
 @pytest.mark.parametrize("name", ["c.mov", "c.mkv"])
