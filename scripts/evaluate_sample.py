@@ -71,7 +71,7 @@ def start_run(style: str, sequence: SyntheticSequence, settings: dict[str, Any])
     """Load a style and make its painters."""
     composition = Composition.load(make_config(style=style, **settings))
     return StyleRun(
-        name=composition.stylizer.name,
+        name=composition.name,
         steady=composition.painter(sequence.size, sequence.fps, composition.flow()),
         per_frame=composition.painter(sequence.size, sequence.fps),
         evaluator=SequenceEvaluator(sequence, GAPS),

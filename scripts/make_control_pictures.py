@@ -104,6 +104,11 @@ def keyframes() -> dict[str, Tensor]:
     return {f"{at:g} s": frame(at, keyframes=keys) for at in (0.5, 1.2, 1.8, 2.5)}
 
 
+def keyframed_styles() -> dict[str, Tensor]:
+    keys = [{"at": 0.5, "style": STYLE, "style_scale": 0.6}, {"at": 2.5, "style": "mosaic", "style_scale": 2.0}]
+    return {f"{at:g} s": frame(at, keyframes=keys, size="640w") for at in (0.5, 1.2, 1.8, 2.5)}
+
+
 def shots() -> dict[str, Tensor]:
     own = [{"name": "boat", "strength": 0.5}, {"name": "shore", "style": "the-scream", "detail": 0.4}]
     settings = {"shots": own, "shots_from": MATERIAL / "cut.edl"}
@@ -146,6 +151,7 @@ SHEETS: dict[str, Callable[[], dict[str, Tensor]]] = {
         },
     ),
     "keyframes": keyframes,
+    "keyframes-styles": keyframed_styles,
     "shots": shots,
     "lut": lambda: {
         "none": frame(),

@@ -77,7 +77,7 @@ def measure_parts(clip: str, frames: int, settings: Result) -> Result:
         for stage, seconds in painter.clock.seconds.items():
             found.setdefault(stage, []).append(1000 * (seconds - before.get(stage, 0.0)))
     return {
-        "style": composition.stylizer.name,
+        "style": composition.name,
         "size": painter.size or size,
         "num_frames": len(pictures),
         "compute": composition.compute.reason,
@@ -256,13 +256,13 @@ def measure_roofline(size: list[int], settings: Result) -> Result:
             return out
 
     composition = Composition.load(make_config(**settings))
-    compute = composition.compute
+    compute, (stylizer, *_) = composition.compute, composition.stylizers.values()
     width, height = size
     frame = torch.rand(1, 3, height, width, device=compute.device).to(compute.dtype, memory_format=torch.channels_last)
     with FlopCounterMode(display=False) as flop:
-        composition.stylizer(frame)
+        stylizer(frame)
     with TrafficCounter() as traffic:
-        composition.stylizer(frame)
+        stylizer(frame)
     return {"flop_per_frame": flop.get_total_flops(), "bytes_per_frame_unfused": traffic.total}
 
 

@@ -200,7 +200,7 @@ RECIPES = [
 
 
 #: Styles whose networks are trained once more without temporal loss, to measure what it is good for.
-WITHOUT_TEMPORAL_LOSS = ("stained-glass", "great-wave", "watercolour")
+WITHOUT_TEMPORAL_LOSS = ("stained-glass", "great-wave", "watercolour", "mosaic")
 
 #: The student alone; then the decoder, which begins as a style that is trained.
 ANY_STYLE_STAGES = (

@@ -107,7 +107,7 @@ def _stylize_still(
     notes = write_still(output, painted, still, overwrite=overwrite)
     return RenderReport(
         output=output,
-        style=composition.stylizer.name,
+        style=composition.name,
         num_frames=1,
         size=(painted.shape[-1], painted.shape[-2]),
         wall_seconds=time.perf_counter() - started,

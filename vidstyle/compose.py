@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -83,11 +83,15 @@ def frames_a_call(config: RenderConfig, device: torch.device) -> int:
     return config.batch_size or _DEFAULT_BATCH.get(device.type, 1)
 
 
-def load_stylizer(config: RenderConfig) -> Stylizer:
+def load_stylizer(config: RenderConfig, nets: dict[Path, AdaInNet] | None = None) -> Stylizer:
     """Find and load the style: ``identity``, a file, a picture (AdaIN), a plugin, a shipped name, or ``A:0.6+B:0.4``.
 
     A file wins over everything of the same name. A mixture of pictures is mixed in the AdaIN model's features, any
     other as light.
+
+    Args:
+        config: settings.
+        nets: AdaIN models that are loaded already, by file; those that are loaded are added.
 
     Raises:
         ConfigError: a mixture that cannot be read.
@@ -97,18 +101,19 @@ def load_stylizer(config: RenderConfig) -> Stylizer:
         MediaError: the style picture cannot be read.
     """
     names, shares = zip(*parse_mixture(config.style), strict=True)
+    nets = {} if nets is None else nets
     if len(names) == 1:
-        return _single(names[0], config)
+        return _single(names[0], config, nets)
     paths = [Path(name) for name in names]
     if all(path.is_file() and is_still(path) for path in paths):
-        return _from_pictures(paths, shares, config)
-    return LightMixture([_single(name, config) for name in names], shares)
+        return _from_pictures(paths, shares, config, nets)
+    return LightMixture([_single(name, config, nets) for name in names], shares)
 
 
-def _single(style: str, config: RenderConfig) -> Stylizer:
+def _single(style: str, config: RenderConfig, nets: dict[Path, AdaInNet]) -> Stylizer:
     path = Path(style)
     if path.is_file():
-        return _from_pictures([path], (1.0,), config) if is_still(path) else load_feedforward(path)
+        return _from_pictures([path], (1.0,), config, nets) if is_still(path) else load_feedforward(path)
     if style == IDENTITY:
         return IdentityStylizer()
     if path.suffix in (".safetensors", ".pth", ".pt") or is_still(path):
@@ -124,7 +129,9 @@ def _single(style: str, config: RenderConfig) -> Stylizer:
     return stylizer
 
 
-def _from_pictures(paths: Sequence[Path], shares: Sequence[float], config: RenderConfig) -> Stylizer:
+def _from_pictures(
+    paths: Sequence[Path], shares: Sequence[float], config: RenderConfig, nets: dict[Path, AdaInNet]
+) -> Stylizer:
     path = paths[0]
     model = config.adain_model or ANY_STYLE
     if model == ANY_STYLE and not model.is_file():
@@ -134,7 +141,9 @@ def _from_pictures(paths: Sequence[Path], shares: Sequence[float], config: Rende
         )
     images = [(read_style_image(each, STYLE_IMAGE_SIDE_PX), share) for each, share in zip(paths, shares, strict=True)]
     name = path.stem if len(paths) == 1 else mixture_name([each.stem for each in paths], shares)
-    return AdaInStylizer(name, _adain_net(model), images, config.style_weight)
+    if model not in nets:
+        nets[model] = _adain_net(model)
+    return AdaInStylizer(name, nets[model], images, config.style_weight)
 
 
 def _adain_net(path: Path) -> AdaInNet:
@@ -150,16 +159,12 @@ class Composition:
     Attributes:
         config: the settings.
         compute: device and precision.
-        stylizer: on the device.
-        region_stylizers: those of ``config.regions``, likewise.
-        shot_stylizers: those of ``config.shots``, by the style's name.
+        stylizers: those of ``config.styles``, by the style's name, on the device.
     """
 
     config: RenderConfig
     compute: Compute
-    stylizer: Stylizer
-    region_stylizers: tuple[Stylizer, ...] = ()
-    shot_stylizers: dict[str, Stylizer] = field(default_factory=dict)
+    stylizers: dict[str, Stylizer]
 
     @classmethod
     def load(cls, config: RenderConfig) -> Composition:
@@ -171,39 +176,37 @@ class Composition:
         compute = choose_compute(config.device, config.precision)
         if compute.device.type == "cpu":
             keep_freed_memory()
+        nets: dict[Path, AdaInNet] = {}
         try:
-            of_shots = [style for style in dict.fromkeys(shot.style for shot in config.shots) if style is not None]
-            styles = [config.style, *(region.style for region in config.regions), *of_shots]
-            configs = [config.model_copy(update={"style": style}) for style in styles]
-            stylizer, *others = [load_stylizer(each).to(str(compute.device), compute.dtype) for each in configs]
+            loaded = {style: load_stylizer(config.model_copy(update={"style": style}), nets) for style in config.styles}
+            stylizers = {style: each.to(str(compute.device), compute.dtype) for style, each in loaded.items()}
         except RuntimeError as error:
             if is_out_of_memory(error):
                 raise DeviceError(f"{compute.device} has too little free memory for the style; free some.") from error
             raise
-        num_regions = len(config.regions)
-        by_shot = dict(zip(of_shots, others[num_regions:], strict=True))
-        return cls(config, compute, stylizer, tuple(others[:num_regions]), by_shot)
+        return cls(config, compute, stylizers)
+
+    @property
+    def name(self) -> str:
+        """What the style is called, or the first of several."""
+        return self.stylizers[self.config.styles[0]].name
 
     @property
     def paints_nothing(self) -> bool:
         """Every style is ``identity``: there is nothing to be made steady."""
-        return all(isinstance(stylizer, IdentityStylizer) for stylizer in self._stylizers)
+        return all(isinstance(stylizer, IdentityStylizer) for stylizer in self.stylizers.values())
 
     @property
     def leaves_samples(self) -> bool:
         """Whether pixels may come out as they were decoded, so that a writer can keep the source's own samples."""
         config = self.config
-        is_partial = config.mask is not None or bool(config.regions) or config.lowest("strength") == 0.0
-        return is_partial or any(isinstance(stylizer, IdentityStylizer) for stylizer in self._stylizers)
-
-    @property
-    def _stylizers(self) -> tuple[Stylizer, ...]:
-        return (self.stylizer, *self.region_stylizers, *self.shot_stylizers.values())
+        is_partial = any(config.values("mask")) or bool(config.regions) or min(config.values("strength")) == 0.0
+        return is_partial or any(isinstance(stylizer, IdentityStylizer) for stylizer in self.stylizers.values())
 
     def flow(self) -> FlowChoice:
         """A fresh flow estimator; none where consistency is 0 throughout, or nothing is painted."""
         config = self.config
-        if config.highest("consistency") == 0.0:
+        if max(config.values("consistency")) == 0.0:
             return FlowChoice(None, "none", "No optical flow, because consistency is 0.")
         if self.paints_nothing and config.flow == "auto":
             return FlowChoice(None, "none", "No optical flow, because nothing is painted.")
@@ -233,10 +236,7 @@ class Composition:
         config = self.config
         estimator = flow.estimator if flow is not None else None
         wanted = output_size(config.size, size)
-        unturned = [self.stylizer, *self.region_stylizers]
-        look, stylizers = dress(
-            config, unturned, size, wanted, clip, device=self.compute.device, shot_stylizers=self.shot_stylizers
-        )
+        look, stylizers = dress(config, self.stylizers, size, wanted, clip, device=self.compute.device)
         return Painter(
             stylizer=stylizers[0],
             region_stylizers=tuple(stylizers[1:]),

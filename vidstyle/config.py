@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, ValidationError, field_validator
 
-from vidstyle.control_settings import KEYFRAMABLE, OF_SHOTS, ControlSettings
+from vidstyle.control_settings import CHANGING, ControlSettings
 from vidstyle.encoding import EncodingSettings, override
 from vidstyle.errors import ConfigError
 from vidstyle.explain import explain, place_of
@@ -126,6 +126,11 @@ class RenderConfig(ControlSettings, EncodingSettings):
             output_size(value, (640, 360))
         return value
 
+    @property
+    def styles(self) -> tuple[str, ...]:
+        """Every style that something is painted in at some time; those of regions come last."""
+        return tuple(dict.fromkeys((*self.values("style"), *(region.style for region in self.regions))))
+
     def encoding(self, suffix: str) -> EncodingSettings:
         """The encoder's settings for files of one kind.
 
@@ -192,16 +197,14 @@ def make_config(preset: str | Path | None = None, **flags: Any) -> RenderConfig:
 
 def _without(config: RenderConfig, flags: Collection[str]) -> RenderConfig:
     """Settings whose tables say nothing of what flags say, unless the tables are flags as well."""
-    names = [name for name in OF_SHOTS if name in flags]
+    names = [name for name in CHANGING if name in flags]
     nothing = dict.fromkeys(names)
     changed: dict[str, Any] = {}
     if names and config.shots and "shots" not in flags:
         changed["shots"] = tuple(shot.model_copy(update=nothing) for shot in config.shots)
     if names and config.keyframes and "keyframes" not in flags:
-        keys = [
-            key.model_copy(update={name: None for name in names if name in KEYFRAMABLE}) for key in config.keyframes
-        ]
-        changed["keyframes"] = tuple(k for k in keys if any(getattr(k, name) is not None for name in KEYFRAMABLE))
+        keys = [key.model_copy(update=nothing) for key in config.keyframes]
+        changed["keyframes"] = tuple(key for key in keys if key.settings())
     return config.model_copy(update=changed) if changed else config
 
 

@@ -56,11 +56,12 @@ def place_of(preset: str, text: str, location: _Location) -> str:
 
 def allowed_values(field: FieldInfo) -> str:
     """The range of a number, or the words of a choice; empty where neither is declared."""
-    limits = {name: value for part in (*field.metadata, field.annotation) for name, value in _limits(part)}
+    kinds = (field.annotation, *get_args(field.annotation))  # those of an optional setting are a level deeper
+    limits = {name: value for part in (*field.metadata, *kinds) for name, value in _limits(part)}
     if limits.keys() >= {"ge", "le"}:
         return f"{limits['ge']:g} to {limits['le']:g}"
-    words = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
-    return ", ".join(str(word) for word in words)
+    choice = next((kind for kind in kinds if get_origin(kind) is Literal), None)
+    return ", ".join(map(str, get_args(choice)))
 
 
 def _allowed(field: FieldInfo | None, kind: str) -> str:
@@ -70,11 +71,12 @@ def _allowed(field: FieldInfo | None, kind: str) -> str:
 
 
 def _limits(part: Any) -> Iterator[tuple[str, float]]:
-    for source in (part, *getattr(part, "metadata", ())):
-        for name in ("ge", "le"):
-            value = getattr(source, name, None)
-            if value is not None:
-                yield name, value
+    for name in ("ge", "le"):
+        value = getattr(part, name, None)
+        if value is not None:
+            yield name, value
+    for inner in (*getattr(part, "metadata", ()), *getattr(part, "__metadata__", ())):
+        yield from _limits(inner)
 
 
 def _at(model: type[BaseModel], location: _Location) -> tuple[type[BaseModel], FieldInfo | None]:

@@ -190,7 +190,7 @@ def _useless_settings(source: Path, output: Path | None, config: RenderConfig) -
         notes.append(
             "Handles widen a range, and none is given: --handles has no effect without --frames, --start or --end."
         )
-    if config.mask is None and (config.feather or config.invert_mask):
+    if not any(config.values("mask")) and any((*config.values("feather"), *config.values("invert_mask"))):
         notes.append("There is no mask: --feather and --invert-mask have no effect without --mask.")
     return notes
 
@@ -282,7 +282,8 @@ def plan_render(
         encoder_options=encoding.encoder_options,
         audio=config.audio,
         keeps_alpha=reader.keeps_alpha,
-        unpainted=config.lut is None and (config.lowest("strength") == 0.0 or _paints_nothing(config)),
+        unpainted=not any(config.values("lut"))
+        and (min(config.values("strength")) == 0.0 or set(config.styles) == {IDENTITY}),
         hdr=reader.hdr,
     )
     codec = planned.settings.codec
@@ -339,13 +340,6 @@ def _plan_sequence(
         notes=(*notes, *lost_in_sequence(reader, planned), *useless),
     )
     return described, planned
-
-
-def _paints_nothing(config: RenderConfig) -> bool:
-    shot_styles = [shot.style for shot in config.shots if shot.style is not None]
-    return all(
-        style == IDENTITY for style in (config.style, *(region.style for region in config.regions), *shot_styles)
-    )
 
 
 def _painted(stream: StreamInfo, codec: str | None) -> PlannedStream:

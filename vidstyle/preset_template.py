@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from vidstyle.config import RenderConfig
-from vidstyle.control_settings import ControlSettings
+from vidstyle.control_settings import CHANGING, ChangingSettings, ControlSettings
 from vidstyle.encoding import EncodingSettings
 from vidstyle.explain import allowed_values
 
@@ -114,8 +114,12 @@ def _facts(name: str, field: FieldInfo) -> str:
 def _fields_of(model: type[BaseModel]) -> list[str]:
     lines = []
     for name, field in model.model_fields.items():
+        if issubclass(model, ChangingSettings) and name in CHANGING:
+            continue
         allowed = allowed_values(field)
         lines += _comment(f"{name}: {field.description}", f"Allowed: {allowed}." if allowed else "")
+    if issubclass(model, ChangingSettings):
+        lines += _comment(f"And settings from above: {', '.join(CHANGING)}.", "The file 'none' takes lut or mask away.")
     return lines
 
 

@@ -54,7 +54,7 @@ class Presentation(Protocol):
 
 def num_warmup(config: RenderConfig) -> int:
     """How many frames before the first the temporal filter has to see."""
-    return 0 if config.flow == "none" else warmup_frames(config.highest("consistency"))
+    return 0 if config.flow == "none" else warmup_frames(max(config.values("consistency")))
 
 
 def clip_facts(reader: VideoReader | SequenceReader, config: RenderConfig) -> ClipFacts:
@@ -111,7 +111,7 @@ def render_clip(
             notes.append(_what_was_kept(stats.num_frames))
     return RenderReport(
         output=output,
-        style=composition.stylizer.name,
+        style=composition.name,
         num_frames=stats.num_frames,
         size=plan.size,
         wall_seconds=stats.wall_seconds,

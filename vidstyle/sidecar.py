@@ -193,14 +193,12 @@ def library_versions() -> dict[str, str]:
 def model_files(config: RenderConfig) -> dict[str, Path]:
     """Weight files that paint with these settings, by role; none for ``identity`` and plugins.
 
-    Further styles, of a mixture, of regions or of shots, are ``style 2``, ``style 3`` and so on.
+    Further styles, of a mixture, keyframes, shots or regions, are ``style 2``, ``style 3`` and so on.
 
     Raises:
         WeightsNotFoundError: there is no such style.
     """
-    of_shots = (shot.style for shot in config.shots if shot.style is not None)
-    looks = (config.style, *(region.style for region in config.regions), *of_shots)
-    names = dict.fromkeys(name for look in looks for name, _ in parse_mixture(look))
+    names = dict.fromkeys(name for style in config.styles for name, _ in parse_mixture(style))
     found: dict[str, Path] = {}
     for number, name in enumerate(names, 1):
         for role, path in _files_of(name, config).items():
@@ -210,9 +208,10 @@ def model_files(config: RenderConfig) -> dict[str, Path]:
 
 def read_files(config: RenderConfig) -> dict[str, Path]:
     """Files that decide on the result beside input and weights, by setting."""
-    named: dict[str, Path | None] = {
-        name: getattr(config, name) for name in ("mask", "lut", "shots_from", "color_config", "sound")
-    }
+    named: dict[str, Path | None] = {name: getattr(config, name) for name in ("shots_from", "color_config", "sound")}
+    for name in ("mask", "lut"):
+        paths = [path for path in dict.fromkeys(config.values(name)) if path is not None]
+        named |= {name if number == 1 else f"{name} {number}": path for number, path in enumerate(paths, 1)}
     named |= {f"regions.{number}.mask": region.mask for number, region in enumerate(config.regions)}
     return {name: path for name, path in named.items() if path is not None}
 

@@ -172,8 +172,50 @@ CONTROLS: dict[str, Callable[[Path, Path], dict[str, Any]]] = {
     "style weight over time": lambda mattes, style: of_pictures(
         style, keyframes=[{"at": 0.5, "style_weight": 0.0}, {"at": 1.0, "style_weight": 1.0}]
     ),
+    "colours over time": lambda mattes, style: over_time("preserve_color", 0.6, "none", "transfer"),
+    "grain over time": lambda mattes, style: over_time("grain", 0.6, "off", "remove"),
+    "lut over time": lambda mattes, style: over_time("lut", 0.6, "none", mattes / "invert.cube"),
+    "lut before over time": lambda mattes, style: {
+        "lut_at": "before",
+        **over_time("lut", 0.8, mattes / "invert.cube", "none"),
+        "preserve_color": "transfer",
+    },
+    "lut_at over time": lambda mattes, style: {
+        "lut": mattes / "invert.cube",
+        **over_time("lut_at", 0.8, "after", "before"),
+        "grain": "keep",
+    },
+    "style scale over time": lambda mattes, style: over_time("style_scale", 1.2, 0.7, 2.0),
+    "mask over time": lambda mattes, style: over_time("mask", 0.8, "none", mattes / "matte.%04d.png"),
+    "inverted over time": lambda mattes, style: {
+        "mask": mattes / "matte.mkv",
+        **over_time("invert_mask", 0.8, False, True),
+    },
+    "feather over time": lambda mattes, style: {"mask": mattes / "still.png", **over_time("feather", 1.2, 0.0, 30.0)},
+    "style over time": lambda mattes, style: over_time("style", 1.2, str(style), "identity"),
+    "pictures over time": lambda mattes, style: of_pictures(
+        style, **over_time("style", 1.2, str(style.parent / "waves.png"), str(mattes / "still.png"))
+    ),
+    "regions over time": lambda mattes, style: {
+        "regions": [
+            {
+                "mask": mattes / "matte.mkv",
+                "style": "identity",
+                "keyframes": [
+                    {"at": 0, "strength": 0},
+                    {"at": 1, "strength": 1, "feather": 9},
+                    {"at": 2, "feather": 0},
+                ],
+            }
+        ]
+    },
     "mixture of pictures": lambda mattes, style: of_pictures(style, f"{style.parent / 'waves.png'}:2+identity"),
 }
+
+
+def over_time(name: str, until: float, first: Any, second: Any) -> dict[str, Any]:
+    """Settings of two keyframes, the first in the middle of the temporal filter's warm-up."""
+    return {"keyframes": [{"at": 0.4, name: first}, {"at": until, name: second}]}
 
 
 def of_pictures(style: Path, name: str = "", **settings: Any) -> dict[str, Any]:
@@ -192,6 +234,38 @@ def test_a_preview_shows_what_a_render_makes(
     (cell,) = package.preview(clip, at=22.5 / 24, flow="dis", **settings).cells
     assert psnr(cell.stylized.numpy(), whole[22]) > 45
     assert psnr(plain[22], whole[22]) < 40, "the control changes nothing"
+
+
+def test_everything_changes_at_once_where_it_is_held(
+    paint: Callable[..., np.ndarray], plain: np.ndarray, clip: Path, mattes: Path
+) -> None:
+    """Up to the keyframe nothing is changed, and nothing of it is left behind."""
+    changed = {"style_scale": 2.0, "preserve_color": "transfer", "grain": "remove", "lut": mattes / "invert.cube"}
+    changed |= {"lut_at": "before", "mask": mattes / "still.png", "feather": 4.0, "invert_mask": True, "detail": 0.5}
+    before = {"style_scale": 1.0, "preserve_color": "none", "grain": "off", "lut": "none", "lut_at": "after"}
+    before |= {"mask": "none", "feather": 0.0, "invert_mask": False, "detail": 0.0, "ease": "hold"}
+    moving = paint(keyframes=[{"at": 0, **before}, {"at": 0.5, **changed}])
+    assert np.array_equal(moving[:12], plain[:12])
+    begun_there = paint(**changed, shots=[{"start": 0.5}])
+    assert np.array_equal(moving[12:], begun_there[12:])
+
+
+def test_colours_are_taken_from_what_is_seen(paint: Callable[..., np.ndarray], mattes: Path) -> None:
+    """Also where a table before all else changes what that is."""
+    common = {"preserve_color": "transfer", "consistency": 0.0, "lut_at": "before"}
+    keys = [{"at": 0, "lut": "none"}, {"at": 0.5, "lut": mattes / "invert.cube"}]
+    moving = paint(keyframes=keys, **common)
+    assert np.array_equal(moving[:12], paint(**common)[:12])
+    assert np.array_equal(moving[12:], paint(lut=mattes / "invert.cube", **common)[12:])
+
+
+@pytest.mark.parametrize("batch_size", [1, 4])
+def test_a_brush_that_grows_in_a_batch(paint: Callable[..., np.ndarray], batch_size: int) -> None:
+    common = {"consistency": 0.0, "batch_size": batch_size}
+    keys = [{"at": 0, "style_scale": 0.5}, {"at": 1, "style_scale": 1.5}]
+    moving = paint(keyframes=keys, **common)
+    for index, scale in ((0, 0.5), (12, 1.0), (24, 1.5), (28, 1.5)):
+        assert psnr(moving[index], paint(style_scale=scale, **common)[index]) > 55
 
 
 def test_a_part_is_turned_as_the_whole(paint: Callable[..., np.ndarray], mattes: Path) -> None:

@@ -226,6 +226,8 @@ def test_what_has_no_flag_is_not_left_out_silently(page: TestClient, session: Se
     session.base = make_config(style=STYLE, keyframes=({"at": 1.0, "strength": 0.2},))
     asked = {"clip": "waves.mp4", "settings": {"style": STYLE}, "output": "out.mp4"}
     assert "save a preset" in page.post("/api/command", json=asked).json()["error"]
+    told = {each["field"] for each in page.get("/api/state").json()["controls"] if "keyframes" in each["help"]}
+    assert told == {"strength"}
 
 
 # ---- pictures as styles

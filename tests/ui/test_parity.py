@@ -66,7 +66,25 @@ CASES: Sequence[tuple[dict[str, Any], bool]] = (
 TABLES: Sequence[dict[str, Any]] = (
     {"keyframes": ({"at": 0.0, "strength": 0.1}, {"at": 2.0, "strength": 0.9, "ease": "smooth"})},
     {"keyframes": ({"at": 0.0, "consistency": 0.2}, {"at": 2.0, "consistency": 0.8})},
+    {
+        "keyframes": (
+            {"at": 0.8, "style": STYLE, "style_scale": 1.0},
+            {"at": 1.2, "style": "identity", "style_scale": 2.0},
+        )
+    },
+    {"keyframes": ({"at": 0.0, "lut": "none", "grain": "off"}, {"at": 0.9, "lut": "look.cube", "grain": "remove"})},
+    {"keyframes": ({"at": 0.0, "mask": "none", "feather": 0.0}, {"at": 1.0, "mask": "half.png", "feather": 9.0})},
+    {"keyframes": ({"at": 0.0, "preserve_color": "transfer"}, {"at": 0.9, "preserve_color": "luma"})},
     {"regions": ({"mask": "half.png", "style": "identity", "feather": 4.0},)},
+    {
+        "regions": (
+            {
+                "mask": "half.png",
+                "style": "identity",
+                "keyframes": ({"at": 0, "strength": 0}, {"at": 2, "strength": 1}),
+            },
+        )
+    },
     {"shots": ({"start": 0.9, "strength": 0.5},)},
 )
 
@@ -133,11 +151,19 @@ def test_every_control_is_among_them() -> None:
 def test_a_preset_s_tables_count(page: TestClient, session: Session, files: Path, tables: dict[str, Any]) -> None:
     if "regions" in tables:
         tables = {"regions": tuple(region | {"mask": files / region["mask"]} for region in tables["regions"])}
+    if "keyframes" in tables:
+        tables = {"keyframes": tuple(of_files(key, files) for key in tables["keyframes"])}
     plain = shown(page, PLAIN)
     session.base = make_config(**PLAIN, **tables)
     for settings in (PLAIN, PLAIN | {"strength": 0.7}):
         assert psnr(shown(page, settings), rendered(files, settings | tables)) > 45
     assert psnr(shown(page, PLAIN), plain) < 60
+
+
+def of_files(key: dict[str, Any], files: Path) -> dict[str, Any]:
+    """A keyframe, its files where they are."""
+    named = {name: files / key[name] for name in ("lut", "mask") if key.get(name, "none") != "none"}
+    return key | named
 
 
 def test_one_thing_after_the_other_shows_what_it_renders(page: TestClient, files: Path) -> None:

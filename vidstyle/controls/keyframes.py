@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
+from typing import Any
 
-from vidstyle.control_settings import KEYFRAMABLE, Ease, Keyframe
+from vidstyle.control_settings import Ease, Keyframe, RegionKeyframe
 from vidstyle.errors import ConfigError
+
+#: Containers round times, Matroska to a thousandth of a second: a frame so little before a moment is at it.
+ROUNDING = Fraction(1, 1000)
 
 _EASES: dict[Ease, Callable[[float], float]] = {
     "linear": lambda u: u,
     "smooth": lambda u: u * u * (3.0 - 2.0 * u),
     "hold": lambda _: 0.0,
 }
+
+#: Styles with their shares, which add up to 1.
+Shares = tuple[tuple[str, float], ...]
+#: Reads a moment as people write it, into seconds from the clip's first frame.
+SecondsOf = Callable[[float | str], Fraction]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,38 +33,71 @@ class Track:
 
     Attributes:
         seconds: of its keys, increasing.
-        values: at them.
+        values: at them: numbers, or styles with their shares; anything else holds until the next key.
         eases: how the value goes on from each.
     """
 
     seconds: tuple[Fraction, ...]
-    values: tuple[float, ...]
+    values: tuple[Any, ...]
     eases: tuple[Ease, ...]
 
-    def __call__(self, moment: Fraction) -> float:
+    def __call__(self, moment: Fraction) -> Any:
         """The value at a moment, in seconds from the clip's first frame."""
-        after = bisect_right(self.seconds, moment)
+        after = bisect_right(self.seconds, moment + ROUNDING)
         if after in (0, len(self.seconds)):
             return self.values[min(after, len(self.seconds) - 1)]
         begin, end = self.seconds[after - 1 : after + 1]
-        eased = _EASES[self.eases[after - 1]](float((moment - begin) / (end - begin)))
-        return self.values[after - 1] + eased * (self.values[after] - self.values[after - 1])
+        part = min(max(float((moment - begin) / (end - begin)), 0.0), 1.0)
+        return _between(self.values[after - 1], self.values[after], _EASES[self.eases[after - 1]](part))
+
+    @property
+    def jumps(self) -> tuple[Fraction, ...]:
+        """Moments at which the value leaves off and goes on at another."""
+        pairs = zip(pairwise(self.values), self.eases, self.seconds[1:], strict=False)
+        return tuple(
+            moment
+            for (before, after), ease, moment in pairs
+            if before != after and (ease == "hold" or not _goes_over(before))
+        )
 
 
-#: A number, or what gives it at a moment, in seconds from the clip's first frame.
-Setting = float | Callable[[Fraction], float]
+def _goes_over(value: Any) -> bool:
+    return isinstance(value, float | tuple)
 
 
-def value_at(setting: Setting, moment: Fraction) -> float:
+def _between(first: Any, second: Any, part: float) -> Any:
+    if part == 0.0 or first == second or not _goes_over(first):
+        return first
+    if isinstance(first, float):
+        return first + part * (second - first)
+    shares = {style: (1.0 - part) * share for style, share in first}
+    for style, share in second:
+        shares[style] = shares.get(style, 0.0) + part * share
+    return tuple((style, share) for style, share in shares.items() if share > 0.0)
+
+
+#: A value, or what gives it at a moment, in seconds from the clip's first frame.
+Setting = Any | Callable[[Fraction], Any]
+
+
+def value_at(setting: Setting, moment: Fraction) -> Any:
     """A setting at a moment."""
     return setting(moment) if callable(setting) else setting
 
 
-def tracks(keyframes: Sequence[Keyframe], seconds_of: Callable[[float | str], Fraction]) -> dict[str, Track]:
+def shares_of(style: str) -> Shares:
+    """One style by itself."""
+    return ((style, 1.0),)
+
+
+def tracks(
+    keyframes: Sequence[Keyframe | RegionKeyframe], names: Iterable[str], seconds_of: SecondsOf
+) -> dict[str, Track]:
     """A track for every setting that some keyframe names.
 
     Args:
         keyframes: in any order.
+        names: settings to look for.
         seconds_of: reads a moment, which may be a timecode of the clip.
 
     Raises:
@@ -63,7 +105,7 @@ def tracks(keyframes: Sequence[Keyframe], seconds_of: Callable[[float | str], Fr
     """
     ordered = sorted(((seconds_of(key.at), key) for key in keyframes), key=lambda pair: pair[0])
     found = {}
-    for name in KEYFRAMABLE:
+    for name in names:
         keys = [(moment, getattr(key, name), key.ease) for moment, key in ordered if getattr(key, name) is not None]
         if not keys:
             continue
@@ -71,5 +113,5 @@ def tracks(keyframes: Sequence[Keyframe], seconds_of: Callable[[float | str], Fr
         for first, second in pairwise(moments):
             if first == second:
                 raise ConfigError(f"Two keyframes at {float(first):g} s set {name}; leave one out.")
-        found[name] = Track(moments, values, eases)
+        found[name] = Track(moments, tuple(map(shares_of, values)) if name == "style" else values, eases)
     return found

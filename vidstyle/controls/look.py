@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import groupby
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from vidstyle.controls.keyframes import Setting, value_at
+from vidstyle.controls.keyframes import ROUNDING, Setting, value_at
 from vidstyle.controls.masks import Mask
+from vidstyle.controls.over_time import Controls, OverTime
 from vidstyle.controls.shots import ShotList
 from vidstyle.frames import VideoFrame
 from vidstyle.imaging.edges import add_detail
 from vidstyle.imaging.grain import GrainFilter
 from vidstyle.imaging.luma import with_chroma_of
-from vidstyle.stylizers.adain import AdaInStylizer
-from vidstyle.stylizers.by_shot import ByShot
+from vidstyle.stylizers.changing import ChangingStylizer
 from vidstyle.temporal.filter import ConsistencyFilter
 
 #: (N, 3, H, W) in [0, 1] to the same.
@@ -41,6 +44,30 @@ class Prepared:
         return Prepared(self.source[index : index + 1], self.content[index : index + 1])
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Layer:
+    """Where one of the paintings goes.
+
+    Attributes:
+        mask: its opacity.
+        strength: how much of it shows there; like the others a value, or what gives it at a moment.
+        feather: width of the mask's soft edge, pixels of the clip.
+        invert: it goes where the matte is black.
+    """
+
+    mask: Mask
+    strength: Setting = 1.0
+    feather: Setting = 0.0
+    invert: Setting = False
+
+    def opacity(self, moment: Fraction, like: Tensor) -> Tensor:
+        """(1, 1, H, W) in [0, 1]; see ``Mask.opacity``."""
+        feather_px, invert = value_at(self.feather, moment), value_at(self.invert, moment)
+        opacity = self.mask.opacity(moment, like, feather_px=feather_px, invert=invert)
+        strength = value_at(self.strength, moment)
+        return opacity if strength == 1.0 else opacity * strength
+
+
 @dataclass
 class Look:
     """The controls of a render, resolved for one clip.
@@ -49,68 +76,63 @@ class Look:
     its grain, masks and regions, strength, look-up table (after). The brackets are the painter's.
 
     Attributes:
-        strength: 0 is the source, 1 the painting; a number, or one that changes over time.
-        detail: how much of the source's fine edges is added, likewise.
-        weighted: AdaIN stylizers whose style weight changes over time.
-        style_weight: α over time; None where it does not change.
-        shots: where shots begin, and their styles; None where nothing is known of them.
-        styled: the stylizer that paints each shot in its style; None where all have the same.
-        consistency: over time; None where it does not change.
+        controls: what they are set to.
+        turned: stylizers to tell of it, which change over time.
+        changes_consistency: consistency does.
+        jumps: moments at which paintings change all at once, so that none is to blend over them; in order.
+        shots: where shots begin; None where nothing is known of them.
         seconds_of: when a frame starts, counted from the clip's first frame.
         matrix: YCbCr matrix of the clip.
-        keeps_chroma: colours come from the source.
-        grain: takes grain away; None leaves it where it is.
-        keeps_grain: put it back.
-        lut_before: changes frames as they come, for all that follows.
-        lut_after: changes finished frames.
-        mask: where the first painting goes; None is everywhere.
+        tables: look-up tables, by file.
+        grain: takes grain away, by the table that frames go through before.
+        masks: where the first painting can go, by file.
         regions: where each of the further paintings goes, one over the other.
         unpainted: whether a painting, the first or a region's, is to be the source itself, which no filter smooths.
     """
 
-    strength: Setting = 1.0
-    detail: Setting = 0.0
-    weighted: Sequence[AdaInStylizer] = ()
-    style_weight: Callable[[Fraction], float] | None = None
+    controls: OverTime = field(default_factory=Controls)
+    turned: Sequence[ChangingStylizer] = ()
+    changes_consistency: bool = False
+    jumps: Sequence[Fraction] = ()
     shots: ShotList | None = None
-    styled: ByShot | None = None
-    consistency: Callable[[Fraction], float] | None = None
     seconds_of: Callable[[VideoFrame], Fraction] = lambda _: Fraction(0)
     matrix: str = "bt709"
-    keeps_chroma: bool = False
-    grain: GrainFilter | None = None
-    keeps_grain: bool = False
-    lut_before: Picture | None = None
-    lut_after: Picture | None = None
-    mask: Mask | None = None
-    regions: Sequence[Mask] = ()
+    tables: Mapping[Path, Picture] = field(default_factory=dict)
+    grain: Mapping[Path | None, GrainFilter] = field(default_factory=dict)
+    masks: Mapping[Path, Mask] = field(default_factory=dict)
+    regions: Sequence[Layer] = ()
     unpainted: Sequence[bool] = (False,)
     _filters: dict[float, ConsistencyFilter] = field(default_factory=dict)
     _shot: int | None = None
+    _num_jumps: int | None = None
 
-    def prepare(self, frames: Tensor) -> Prepared:
+    def prepare(self, pictures: Tensor, frames: Sequence[VideoFrame]) -> Prepared:
         """Before painting.
 
         Args:
-            frames: (N, 3, H, W) float32 in [0, 1].
+            pictures: (N, 3, H, W) float32 in [0, 1].
+            frames: as they were decoded.
         """
-        source = self.lut_before(frames) if self.lut_before is not None else frames
-        return Prepared(source, self.grain(source) if self.grain is not None else source)
+        if not callable(self.controls):
+            return self._prepared(pictures, self.controls)
+        parts, done = [], 0
+        for same, run in groupby(map(self._at, frames), lambda now: (now.lut_before, now.grain)):
+            num = len(list(run))
+            controls = Controls(lut=same[0], lut_at="before", grain=same[1])
+            parts.append(self._prepared(pictures[done : done + num], controls))
+            done += num
+        return Prepared(torch.cat([part.source for part in parts]), torch.cat([part.content for part in parts]))
 
-    @property
-    def turns(self) -> bool:
-        """Whether ``turn`` sets anything."""
-        return self.styled is not None or self.style_weight is not None
+    def num_alike(self, frames: Sequence[VideoFrame]) -> int:
+        """How many of the first of these frames are painted in the same way."""
+        if not self.turned:
+            return len(frames)
+        return len(list(next(groupby(self._at(frame).turn for frame in frames))[1]))
 
-    def turn(self, frames: Sequence[VideoFrame]) -> None:
-        """Set the stylizers for the next batch, which will be these frames."""
-        if self.styled is not None and self.shots is not None:
-            self.styled.styles = [self.shots.own("style", self.seconds_of(frame)) for frame in frames]
-        if self.style_weight is None:
-            return
-        weights = torch.tensor([self.style_weight(self.seconds_of(frame)) for frame in frames])[:, None, None, None]
-        for stylizer in self.weighted:
-            stylizer.style_weight = weights.to(stylizer.device)
+    def turn(self, frame: VideoFrame) -> None:
+        """Set the stylizers for a frame, and those that are painted alike."""
+        for stylizer in self.turned:
+            stylizer.turn = self._at(frame).turn
 
     def starts_shot(self, frame: VideoFrame) -> bool:
         """Whether a frame, the next of the stream, is in another shot than the one before it."""
@@ -119,41 +141,57 @@ class Look:
         before, self._shot = self._shot, self.shots.index(self.seconds_of(frame))
         return before not in (None, self._shot)
 
+    def starts_anew(self, frame: VideoFrame) -> bool:
+        """Whether the painting of a frame, the next of the stream, is not to blend with the one before it."""
+        before, self._num_jumps = self._num_jumps, bisect_right(self.jumps, self.seconds_of(frame) + ROUNDING)
+        return before not in (None, self._num_jumps)
+
     def temporal(self, frame: VideoFrame) -> ConsistencyFilter | None:
         """The temporal filter for a frame; None where it is always the same."""
-        if self.consistency is None:
+        if not self.changes_consistency:
             return None
-        value = self.consistency(self.seconds_of(frame))
+        value = self._at(frame).consistency
         return self._filters.setdefault(value, ConsistencyFilter(value))
 
-    def finish(self, frame: VideoFrame, prepared: Prepared, painted: Sequence[Tensor]) -> Tensor:
+    def finish(
+        self, frame: VideoFrame, prepared: Prepared, painted: Sequence[Tensor], strength: float | None = None
+    ) -> Tensor:
         """After painting.
 
         Args:
             frame: as decoded.
             prepared: what ``prepare`` made of it, for this frame alone.
             painted: (1, 3, H, W) the steady painting, and those of the regions.
+            strength: in place of the look's own.
 
         Returns:
             (1, 3, H, W) in [0, 1].
         """
-        moment = self.seconds_of(frame)
-        strength, source = value_at(self.strength, moment), prepared.source
+        moment, controls, source = self.seconds_of(frame), self._at(frame), prepared.source
+        strength = controls.strength if strength is None else strength
         picture = source
         if strength > 0.0:
-            detail = value_at(self.detail, moment)
-            layers = zip((self.mask, *self.regions), painted, self.unpainted, strict=True)
-            for mask, painting, is_unpainted in layers:
-                finished = source if is_unpainted else self._dressed(painting, prepared, detail)
-                picture = finished if mask is None else picture.lerp(finished, mask.opacity(moment, source))
+            first = None
+            if controls.mask is not None:
+                first = Layer(self.masks[controls.mask], 1.0, controls.feather, controls.invert_mask)
+            for layer, painting, is_unpainted in zip((first, *self.regions), painted, self.unpainted, strict=True):
+                finished = source if is_unpainted else self._dressed(painting, prepared, controls)
+                picture = finished if layer is None else picture.lerp(finished, layer.opacity(moment, source))
             # lerp with a weight of 1 is exact; the source outside of masks is, too.
             picture = source.lerp(picture, strength)
-        return self.lut_after(picture) if self.lut_after is not None else picture
+        return self.tables[controls.lut_after](picture) if controls.lut_after is not None else picture
 
-    def _dressed(self, painting: Tensor, prepared: Prepared, detail: float) -> Tensor:
-        if self.keeps_chroma:
+    def _at(self, frame: VideoFrame) -> Controls:
+        return self.controls(self.seconds_of(frame)) if callable(self.controls) else self.controls
+
+    def _prepared(self, pictures: Tensor, controls: Controls) -> Prepared:
+        source = self.tables[controls.lut_before](pictures) if controls.lut_before is not None else pictures
+        return Prepared(source, self.grain[controls.lut_before](source) if controls.grain != "off" else source)
+
+    def _dressed(self, painting: Tensor, prepared: Prepared, controls: Controls) -> Tensor:
+        if controls.preserve_color == "luma":
             painting = with_chroma_of(painting, prepared.content, self.matrix)
-        painting = add_detail(painting, prepared.content, detail, self.matrix)
-        if self.keeps_grain:
+        painting = add_detail(painting, prepared.content, controls.detail, self.matrix)
+        if controls.grain == "keep":
             painting = (painting + (prepared.source - prepared.content)).clamp_(0.0, 1.0)
         return painting

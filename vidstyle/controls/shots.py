@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import difflib
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from vidstyle.control_settings import ControlSettings, Shot
-from vidstyle.controls.keyframes import Setting, tracks, value_at
+from vidstyle.controls.keyframes import ROUNDING, SecondsOf, Setting, shares_of, tracks, value_at
 from vidstyle.errors import ConfigError
 from vidstyle.media.cut_lists import CutList, Event, read_cut_list
 from vidstyle.moments import Timecode
 
-#: Containers round times, Matroska to a thousandth of a second: a frame so little before a shot is its first.
-_ROUNDING = Fraction(1, 1000)
-
-_Values = Mapping[str, float | str]
+_Values = Mapping[str, Any]
 
 
 class TimedClip(Protocol):
@@ -63,12 +60,7 @@ class ShotList:
 
     def index(self, moment: Fraction) -> int:
         """Which shot a frame that starts at a moment is in; -1 before the first."""
-        return bisect_right(self.starts, moment + _ROUNDING) - 1
-
-    def own(self, name: str, moment: Fraction) -> float | str | None:
-        """A setting of the shot at a moment; None where the shot has none of its own."""
-        index = self.index(moment)
-        return self.settings[index].get(name) if index >= 0 else None
+        return bisect_right(self.starts, moment + ROUNDING) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +97,8 @@ def resolve_shots(config: ControlSettings, clip: TimedClip) -> ShotList | None:
     return ShotList(tuple(start for start, _ in segments), tuple(values for _, values in segments), tuple(notes))
 
 
-def over_time(
-    name: str, config: ControlSettings, shots: ShotList | None, seconds_of: Callable[[float | str], Fraction]
-) -> Setting:
-    """A keyframable setting, as keyframes and shots change it.
+def over_time(name: str, config: ControlSettings, shots: ShotList | None, seconds_of: SecondsOf) -> Setting:
+    """A setting as keyframes and shots change it; a style, as one of its own share.
 
     In a shot that has a value of its own, that value holds, or else what keyframes within the shot say. Everywhere else
     keyframes count as though there were no shots.
@@ -122,15 +112,18 @@ def over_time(
     Raises:
         ConfigError: two keyframes contradict each other.
     """
-    constant: float = getattr(config, name)
-    everywhere: Setting = tracks(config.keyframes, seconds_of).get(name, constant)
+
+    def one(value: Any) -> Any:
+        return shares_of(value) if name == "style" else value
+
+    everywhere: Setting = tracks(config.keyframes, [name], seconds_of).get(name, one(getattr(config, name)))
     if shots is None or not any(name in values for values in shots.settings):
         return everywhere
     own: list[Setting] = []
     for index, values in enumerate(shots.settings):
         inside = [key for key in config.keyframes if shots.index(seconds_of(key.at)) == index]
-        value = float(values[name]) if name in values else everywhere
-        own.append(tracks(inside, seconds_of).get(name, value) if name in values else value)
+        value = one(values[name]) if name in values else everywhere
+        own.append(tracks(inside, [name], seconds_of).get(name, value) if name in values else value)
     return lambda moment: value_at(own[index] if (index := shots.index(moment)) >= 0 else everywhere, moment)
 
 
@@ -177,7 +170,7 @@ def _moment(config: ControlSettings, index: int, key: str, value: float | str, c
 
 def _spans_by_cut_list(config: ControlSettings, path: Path, clip: TimedClip) -> tuple[list[_Span], list[str]]:
     cut = read_cut_list(path, clip.own_rate)
-    values: list[dict[str, float | str]] = [{} for _ in cut.events]
+    values: list[dict[str, Any]] = [{} for _ in cut.events]
     for index, shot in enumerate(config.shots):
         for number in _meant(config, index, shot, cut.events, path):
             values[number].update(shot.settings())

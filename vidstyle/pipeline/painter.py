@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from threading import Lock
 from time import perf_counter
 from typing import Any
@@ -178,7 +178,7 @@ class Painter:
     @property
     def stylizes_in_any_order(self) -> bool:
         """Whether ``stylize`` may be called for several batches at once: not where stylizers change over time."""
-        return self.look is None or not self.look.turns
+        return self.look is None or not self.look.turned
 
     @torch.inference_mode()
     def stylize(self, frames: Sequence[VideoFrame]) -> StylizedBatch:
@@ -187,7 +187,7 @@ class Painter:
             with self.clock.stage("upload"):
                 source = self._upload(frames)
             with self.clock.stage("look") if self.look is not None else nullcontext():
-                prepared = self.look.prepare(source) if self.look is not None else Prepared(source, source)
+                prepared = self.look.prepare(source, frames) if self.look is not None else Prepared(source, source)
             with self.clock.stage("stylize"):
                 stylizers = (self.stylizer, *self.region_stylizers)
                 layers = [self._stylize(stylizer, prepared.content, frames) for stylizer in stylizers]
@@ -222,8 +222,8 @@ class Painter:
         if self._last is None:
             raise ValueError("no frame was painted while keeps_last was set")
         frame, prepared, steady = self._last
-        look = replace(self.look or Look(), strength=strength)
-        return quantize(look.finish(frame, prepared, steady)[0], self.output_dtype).to("cpu")
+        look = self.look or Look()
+        return quantize(look.finish(frame, prepared, steady, strength)[0], self.output_dtype).to("cpu")
 
     def _steadied(self, batch: StylizedBatch) -> list[PaintedFrame]:
         frames = batch.frames
@@ -275,9 +275,11 @@ class Painter:
         parts: list[Tensor] = []
         done = 0
         while done < len(content):
-            chunk = content[done : done + self.batch_size]
+            num = self.batch_size
             if self.look is not None:
-                self.look.turn(frames[done : done + len(chunk)])
+                num = min(num, self.look.num_alike(frames[done:]))
+                self.look.turn(frames[done])
+            chunk = content[done : done + num]
             try:
                 parts.append(stylizer(chunk))
                 done += len(chunk)
@@ -311,8 +313,10 @@ class Painter:
         if self.temporal is None or self.flow is None:
             return painted
         temporal = (self.look.temporal(frame) if self.look is not None else None) or self.temporal
+        starts_anew = self.look is not None and self.look.starts_anew(frame)
         if starts_shot:
             self.flow.reset()
+        if starts_shot or starts_anew:
             self._states = [None] * len(painted)
         with self.clock.stage("flow"):
             motion = self.flow.push(content)

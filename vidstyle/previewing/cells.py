@@ -86,6 +86,11 @@ class CellMaker:
         Raises:
             VidstyleError: the source cannot be read, or has no such moment; or strengths change over time.
         """
+        if self.strengths and self.composition.config.changes("strength"):
+            raise ConfigError(
+                "The preset changes strength over time, which leaves no strengths to compare; leave it out of its "
+                "keyframes and shots, or give no --strength."
+            )
         columns = []
         for moment in times:
             columns.append(self._column(moment))
@@ -102,7 +107,7 @@ class CellMaker:
     def _of_still(self) -> list[PreviewCell]:
         picture = read_still(self.source).data
         size = (picture.shape[-1], picture.shape[-2])
-        painter = self._checked(self.composition.painter(size, clip=facts_of_picture(picture)))
+        painter = self.composition.painter(size, clip=facts_of_picture(picture))
         painter.keeps_last = bool(self.strengths)
         painted = painter.paint([VideoFrame(picture, 0, Fraction(1))])[0]
         variants = tuple(painter.at_strength(strength) for strength in self.strengths)
@@ -144,19 +149,10 @@ class CellMaker:
         return self.flow
 
     def _found(self, source: MediaSource, painter: Painter, at_seconds: float) -> PreviewFrame | None:
-        self._checked(painter)
         if self.estimator is None:
             return preview_frame(source, painter, at_seconds, strengths=self.strengths)
-        with self.estimator.meter(self.composition.stylizer.name, painter.batch_size) as meter:
+        with self.estimator.meter(self.composition.name, painter.batch_size) as meter:
             return preview_frame(source, painter, at_seconds, strengths=self.strengths, meter=meter)
-
-    def _checked(self, painter: Painter) -> Painter:
-        if self.strengths and painter.look is not None and callable(painter.look.strength):
-            raise ConfigError(
-                "The preset changes strength over time, which leaves no strengths to compare; leave it out of its "
-                "keyframes and shots, or give no --strength."
-            )
-        return painter
 
     def _cells(self, found: PreviewFrame, at_seconds: float, origin: Fraction) -> list[PreviewCell]:
         source, painted = found.painted.source, found.painted.data
@@ -165,7 +161,7 @@ class CellMaker:
         pictures = zip(self.strengths, found.variants, strict=True) if self.strengths else [(None, painted)]
         return [
             PreviewCell(
-                self.composition.stylizer.name,
+                self.composition.name,
                 at_seconds,
                 shown_seconds,
                 original,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from vidstyle.imaging.padding import pad_to_multiple
 from vidstyle.stylizers.checkpoint import FORMAT, StyleCard, load_into
 from vidstyle.stylizers.encoder import VggEncoder, encoder_from_tensors
 from vidstyle.stylizers.feedforward import BlurPoolNet
+from vidstyle.stylizers.mixture import mixture_name
 from vidstyle.stylizers.resampling import BlurPool, ConvBlurPool, DoubledConv, double
 from vidstyle.weights.files import load_tensors, save_tensors
 
@@ -188,16 +190,15 @@ class AdaInNet(nn.Module):
         """(N, 3, H, W) in [0, 1] in the style's colours, if the decoder wants that; float32 then."""
         return _recolored(content, style[-1]) if self.decoder.recolors else content
 
-    def forward(self, content: Tensor, style: Sequence[Statistics], alpha: float | Tensor = 1.0) -> Tensor:
+    def forward(self, content: Tensor, style: Sequence[Statistics], alpha: float = 1.0) -> Tensor:
         """Paint (N, 3, H, W) in [0, 1], sides multiples of ``multiple_of``.
 
         Args:
             content: the pictures.
             style: as ``statistics`` gives it, for one style or one a picture.
-            alpha: mixes in feature space (Huang & Belongie 2017, eq. 14): 0 gives the content, 1 the style; a number,
-                or (N, 1, 1, 1).
+            alpha: mixes in feature space (Huang & Belongie 2017, eq. 14): 0 gives the content, 1 the style.
         """
-        if isinstance(alpha, Tensor) or alpha != 1.0:
+        if alpha != 1.0:
             own = self.statistics(content)
             style = [_mixed(of_content, of_style, alpha) for of_content, of_style in zip(own, style, strict=True)]
         recolored = self.recolored(content, style).to(content.dtype)
@@ -219,7 +220,7 @@ def _weighted(values: Sequence[Tensor], shares: Sequence[float]) -> Tensor:
     return torch.stack([value * share for value, share in zip(values, shares, strict=True)]).sum(0)
 
 
-def _mixed(content: Statistics, style: Statistics, alpha: float | Tensor) -> Statistics:
+def _mixed(content: Statistics, style: Statistics, alpha: float) -> Statistics:
     """Statistics of α adain(x) + (1 − α) x: both are affine in x, so theirs mix as they do."""
     mean, deviation = (of_content.lerp(of_style, alpha) for of_content, of_style in zip(content, style, strict=True))
     return mean, deviation
@@ -277,7 +278,7 @@ class AdaInStylizer:
         style_weight: α; 0 gives the content back as the decoder sees it, 1 the full style.
 
     Attributes:
-        style_weight: α, or (N, 1, 1, 1) for a batch of N pictures.
+        style_weight: α.
     """
 
     minimum_size = 32
@@ -291,7 +292,7 @@ class AdaInStylizer:
     ) -> None:
         self.name = name
         self.net = net.eval().requires_grad_(False)
-        self.style_weight: float | Tensor = style_weight
+        self.style_weight = style_weight
         self.images = [(style_image, 1.0)] if isinstance(style_image, Tensor) else list(style_image)
         self._dtype = next(net.parameters()).dtype
         encoded = [self._encoded(image) for image, _ in self.images]
@@ -310,8 +311,25 @@ class AdaInStylizer:
     def recolored(self, recolor: Callable[[Tensor], Tensor]) -> AdaInStylizer:
         """The same network with each style image changed by ``recolor``, from (3, H, W) in [0, 1] to the same."""
         images = [(recolor(image), share) for image, share in self.images]
-        weight = self.style_weight
-        return AdaInStylizer(self.name, self.net, images, weight if isinstance(weight, float) else 1.0)
+        return AdaInStylizer(self.name, self.net, images, self.style_weight)
+
+    @classmethod
+    def mixture(cls, parts: Sequence[AdaInStylizer], shares: Sequence[float]) -> AdaInStylizer:
+        """Stylizers of one network as one, their statistics mixed.
+
+        Args:
+            parts: the stylizers.
+            shares: of each, adding up to 1.
+        """
+        mixed = copy(parts[0])
+        mixed.name = mixture_name([part.name for part in parts], shares)
+        layers = zip(*(part._style for part in parts), strict=True)
+        mixed._style = [_mixture(layer, shares) for layer in layers]
+        return mixed
+
+    def shares_net_with(self, other: object) -> bool:
+        """Whether ``mixture`` takes both."""
+        return isinstance(other, AdaInStylizer) and other.net is self.net
 
     def __call__(self, content: Tensor) -> Tensor:
         """(N, 3, H, W) RGB in [0, 1] to the same in float32, painted."""

@@ -201,7 +201,7 @@ def _key(config: RenderConfig, fields: set[str], clip: Path | None = None) -> st
 
 def same_stylizer_key(config: RenderConfig) -> str:
     """Equal for settings that load the same networks."""
-    parts = {"style", "style_weight", "adain_model", "device", "precision", "regions", "shots"}
+    parts = {"style", "style_weight", "adain_model", "device", "precision", "regions", "keyframes", "shots"}
     return config.model_dump_json(include=parts)
 
 

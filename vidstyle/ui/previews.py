@@ -191,7 +191,10 @@ class Previewer:
         steadiest = config.model_copy(update={"consistency": 1.0})
         num_frames = num_warmup(steadiest)
         width, height = output_size(config.size, probe_video(clip).upright_size)
-        if not config.highest("consistency") or width * height * _BYTES_A_PIXEL * num_frames > self._memory.max_bytes:
+        if (
+            not max(config.values("consistency"))
+            or width * height * _BYTES_A_PIXEL * num_frames > self._memory.max_bytes
+        ):
             return
         for consistency in reversed(NEIGHBOURS):  # the longest first, which paints what the others need
             ahead = config.model_copy(update={"consistency": consistency})
@@ -285,7 +288,7 @@ class Previewer:
     def _remember_paintings(
         self, painter: Painter, clip: Path, config: RenderConfig, check: Callable[[], None]
     ) -> None:
-        if config.paints_by_time:  # then content alone is not all
+        if painter.look is not None and painter.look.turned:  # then content alone is not all
             return
         key = same_painting_key(config, clip)
         layers = [
@@ -305,7 +308,7 @@ class Previewer:
     def _flow(self, composition: Composition) -> FlowChoice:
         config = composition.config
         key = (
-            str(config.highest("consistency") == 0),
+            str(max(config.values("consistency")) == 0),
             config.flow,
             str(config.flow_weights),
             str(composition.compute.device),

@@ -249,6 +249,8 @@ def _offered(session: Session) -> list[dict[str, Any]]:
     for control in controls:
         if control["kind"] == "file":
             control["suggestions"] = session.files(control["suggestions"])
+        if session.base.changes(control["field"]):
+            control["help"] += " What the preset's keyframes and shots say of it wins over this."
     return controls
 
 

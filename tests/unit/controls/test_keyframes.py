@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from vidstyle.config import make_config
+from vidstyle.control_settings import CHANGING
 from vidstyle.controls.keyframes import tracks
+from vidstyle.controls.over_time import controls_over_time, painting_jumps
 from vidstyle.errors import ConfigError
 
 
 def track(name: str, *keys: dict[str, Any]) -> Any:
-    return tracks(make_config(keyframes=list(keys)).keyframes, lambda at: Fraction(str(at)))[name]
+    return tracks(make_config(keyframes=list(keys)).keyframes, CHANGING, lambda at: Fraction(str(at)))[name]
 
 
 @pytest.mark.parametrize(
@@ -34,7 +37,7 @@ def test_every_setting_has_keys_of_its_own() -> None:
     keys = make_config(
         keyframes=[{"at": 0, "strength": 0}, {"at": 1, "detail": 0.5}, {"at": 2, "strength": 1}]
     ).keyframes
-    found = tracks(keys, lambda at: Fraction(str(at)))
+    found = tracks(keys, CHANGING, lambda at: Fraction(str(at)))
     assert found.keys() == {"strength", "detail"}
     assert found["strength"](Fraction(1)) == 0.5
     assert found["detail"](Fraction(0)) == 0.5
@@ -48,11 +51,15 @@ def test_two_keys_at_one_moment() -> None:
 @pytest.mark.parametrize(
     ("key", "message"),
     [
-        ({"at": 1}, "at least one of strength, consistency, detail, style_weight"),
+        ({"at": 1}, "at least one of style, strength, consistency, detail, style_weight, style_scale, preserve_color"),
         ({"strength": 1}, "keyframes.0.at.*missing"),
         ({"at": -1, "strength": 1}, "from 0 up"),
         ({"at": 1, "strength": 1.5}, "0 to 1"),
-        ({"at": 1, "flow": "dis"}, "no setting 'keyframes.0.flow'.*known are at, strength"),
+        ({"at": 1, "flow": "dis"}, "no setting 'keyframes.0.flow'.*known are at, ease, style, strength"),
+        ({"at": 1, "style_scale": 5}, r"allowed are 0\.25 to 4"),
+        ({"at": 1, "feather": -1}, "allowed are 0 to 1000"),
+        ({"at": 1, "grain": "some"}, "'off', 'keep' or 'remove'"),
+        ({"at": 1, "preserve_color": "all"}, "'none', 'luma' or 'transfer'"),
         ({"at": 1, "strength": 1, "ease": "bounce"}, "'linear', 'smooth' or 'hold'"),
     ],
 )
@@ -61,7 +68,67 @@ def test_a_key_that_cannot_be_used(key: dict[str, Any], message: str) -> None:
         make_config(keyframes=[key])
 
 
-def test_highest_and_lowest() -> None:
+def test_words_switches_and_files_hold_until_the_next_key() -> None:
+    keys = {"preserve_color": ("none", "luma"), "invert_mask": (False, True), "lut": (Path("a.cube"), Path("none"))}
+    for name, (first, second) in keys.items():
+        found = track(name, {"at": 1, name: first, "ease": "smooth"}, {"at": 3, name: second})
+        assert [found(Fraction(moment)) for moment in (0, 1, 2, 3, 4)] == [first, first, first, second, second]
+        assert found.jumps == (3,)
+
+
+def test_styles_go_over_into_each_other() -> None:
+    found = track("style", {"at": 0, "style": "a"}, {"at": 4, "style": "b"}, {"at": 6, "style": "b"})
+    assert found(Fraction(0)) == (("a", 1.0),)
+    assert found(Fraction(1)) == (("a", 0.75), ("b", 0.25))
+    assert found(Fraction(5)) == (("b", 1.0),)
+    assert found.jumps == ()
+    held = track("style", {"at": 0, "style": "a", "ease": "hold"}, {"at": 4, "style": "b"})
+    assert held(Fraction(3)) == (("a", 1.0),)
+    assert held.jumps == (4,)
+
+
+def test_a_frame_whose_time_the_container_rounded_down_is_at_the_key() -> None:
+    """Frame 61 of 24000/1001 a second is at 2.54421 s, and at 2.544 s in Matroska."""
+    held = track("grain", {"at": 0, "grain": "off"}, {"at": 2.54421, "grain": "keep"})
+    assert [held(Fraction(moment)) for moment in ("2.502", "2.544")] == ["off", "keep"]
+    going = track("detail", {"at": 2.54421, "detail": 0.5}, {"at": 3, "detail": 1.0})
+    assert going(Fraction("2.544")) == 0.5
+
+
+def test_the_file_none_takes_a_file_away() -> None:
+    config = make_config(lut="a.cube", keyframes=[{"at": 0, "mask": "m.png"}, {"at": 1, "mask": "none"}])
+    assert config.values("mask") == [Path("m.png"), None]
+    assert make_config(lut="none", mask="none").lut is None
+    controls = controls_over_time(config, None, lambda at: Fraction(str(at)))
+    assert callable(controls)
+    assert [controls(Fraction(moment)).mask for moment in (0, 1)] == [Path("m.png"), None]
+    assert controls(Fraction(1)).lut == Path("a.cube")
+
+
+def test_values_at_some_time_or_other() -> None:
     config = make_config(consistency=0.5, keyframes=[{"at": 0, "strength": 0.2}, {"at": 1, "strength": 0.7}])
-    assert (config.lowest("strength"), config.highest("strength")) == (0.2, 0.7)
-    assert config.highest("consistency") == config.lowest("consistency") == 0.5
+    assert config.values("strength") == [0.2, 0.7]
+    assert config.values("consistency") == [0.5]
+    assert config.changes("strength")
+    assert not config.changes("consistency", "style")
+
+
+@pytest.mark.parametrize(
+    ("keys", "jumps"),
+    [
+        ([{"at": 0, "style_scale": 1, "ease": "hold"}, {"at": 1, "style_scale": 2}], (1,)),
+        ([{"at": 0, "style_scale": 1}, {"at": 1, "style_scale": 2}], ()),
+        ([{"at": 0, "preserve_color": "luma"}, {"at": 1, "preserve_color": "none"}], ()),
+        ([{"at": 0, "preserve_color": "luma"}, {"at": 1, "preserve_color": "transfer"}], (1,)),
+        ([{"at": 0, "lut": "a.cube"}, {"at": 1, "lut": "b.cube"}], ()),
+        ([{"at": 0, "lut": "a.cube", "lut_at": "before"}, {"at": 1, "lut": "b.cube"}], (1,)),
+        ([{"at": 0, "grain": "keep"}, {"at": 1, "grain": "remove"}, {"at": 2, "grain": "off"}], (2,)),
+        ([{"at": 0, "strength": 0, "ease": "hold"}, {"at": 1, "strength": 1}], ()),
+    ],
+)
+def test_where_a_painting_jumps(keys: list[dict[str, Any]], jumps: tuple[int, ...]) -> None:
+    def seconds_of(at: float | str) -> Fraction:
+        return Fraction(str(at))
+
+    config = make_config(keyframes=keys)
+    assert painting_jumps(config, controls_over_time(config, None, seconds_of), seconds_of) == jumps

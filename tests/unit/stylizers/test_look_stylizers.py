@@ -14,6 +14,7 @@ from vidstyle.errors import ConfigError
 from vidstyle.imaging.color_transfer import ColorStatistics
 from vidstyle.stylizers.adain import AdaInNet, AdaInStylizer
 from vidstyle.stylizers.brush import ScaledBrush
+from vidstyle.stylizers.changing import ChangingStylizer, Turn
 from vidstyle.stylizers.mixture import LightMixture, parse_mixture
 from vidstyle.stylizers.recolored import Recolored, in_colors_of
 
@@ -112,16 +113,6 @@ def test_mixed_statistics_lie_between_the_pictures() -> None:
     assert max(distances) < (ends[0] - ends[1]).abs().mean()
 
 
-def test_a_weight_for_every_picture_of_a_batch() -> None:
-    net, content = network(), picture(40, 48, num=3)
-    stylizer = AdaInStylizer("a", net, picture(48, 48, seed=3)[0])
-    stylizer.style_weight = torch.tensor([0.0, 0.5, 1.0])[:, None, None, None]
-    together = stylizer(content)
-    for index, weight in enumerate((0.0, 0.5, 1.0)):
-        stylizer.style_weight = weight
-        torch.testing.assert_close(together[index : index + 1], stylizer(content[index : index + 1]), atol=1e-5, rtol=0)
-
-
 def test_a_picture_style_takes_the_content_s_colours() -> None:
     net, content = network(), picture(40, 48) * 0.3 + 0.2
     stylizer = AdaInStylizer("a", net, picture(48, 48, seed=3)[0], 0.7)
@@ -142,3 +133,37 @@ def test_other_styles_take_the_content_s_colours_by_one_map() -> None:
     )
     alone = dressed(content[:1])
     assert alone.equal(dressed(content)[:1])  # nothing is measured frame by frame
+
+
+def test_a_stylizer_paints_as_it_was_turned_last() -> None:
+    white, dark, content = Tint(1, 1, 1), Tint(0, 0, 0), torch.ones(1, 3, 16, 16)
+    parts: dict[tuple[str, str | None], Any] = {("a", None): white, ("b", None): dark, ("a", "seen"): Tint(0.5, 1, 1)}
+    stylizer = ChangingStylizer(parts, Turn((("a", 1.0),)))
+    assert stylizer(content).equal(content)
+    stylizer.turn = Turn((("a", 0.5), ("b", 0.5)))
+    torch.testing.assert_close(stylizer(content), torch.full_like(content, 0.7354), atol=1e-4, rtol=0)
+    stylizer.turn = Turn((("b", 1.0),), scale=2.0)
+    assert stylizer(content).equal(content * 0)
+    assert dark.sizes[-1] == (8, 8)
+    stylizer.turn = Turn((("a", 1.0),), colors="seen")
+    assert stylizer(content)[:, 0].unique().tolist() == [0.5]
+    always = ChangingStylizer(parts, Turn((("b", 1.0),)), "a")
+    assert always(content).equal(content)
+    assert stylizer.to("cpu", torch.float32) is stylizer
+    assert dark.moved_to == ("cpu", torch.float32)
+
+
+def test_pictures_go_over_into_each_other_in_features() -> None:
+    net, content = network(), picture(40, 48)
+    images = [picture(48, 48, seed=3)[0], picture(48, 48, seed=9)[0] * 0.3]
+    parts: dict[tuple[str, str | None], Any] = {
+        (str(i), None): AdaInStylizer(str(i), net, image) for i, image in enumerate(images)
+    }
+    stylizer = ChangingStylizer(parts, Turn((("0", 0.25), ("1", 0.75))))
+    mixed = AdaInStylizer("m", net, list(zip(images, (0.25, 0.75), strict=True)))
+    torch.testing.assert_close(stylizer(content), mixed(content), atol=1e-5, rtol=0)
+    stylizer.turn = Turn((("0", 0.25), ("1", 0.75)), weight=0.5)
+    mixed.style_weight = 0.5
+    torch.testing.assert_close(stylizer(content), mixed(content), atol=1e-5, rtol=0)
+    parts["1", None] = AdaInStylizer("1", network(), images[1])
+    assert isinstance(ChangingStylizer(parts, Turn((("0", 0.25), ("1", 0.75))))._mixed(), LightMixture)
