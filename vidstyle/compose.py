@@ -83,15 +83,11 @@ def frames_a_call(config: RenderConfig, device: torch.device) -> int:
     return config.batch_size or _DEFAULT_BATCH.get(device.type, 1)
 
 
-def load_stylizer(config: RenderConfig, nets: dict[Path, AdaInNet] | None = None) -> Stylizer:
+def load_stylizer(config: RenderConfig) -> Stylizer:
     """Find and load the style: ``identity``, a file, a picture (AdaIN), a plugin, a shipped name, or ``A:0.6+B:0.4``.
 
     A file wins over everything of the same name. A mixture of pictures is mixed in the AdaIN model's features, any
     other as light.
-
-    Args:
-        config: settings.
-        nets: AdaIN models that are loaded already, by file; those that are loaded are added.
 
     Raises:
         ConfigError: a mixture that cannot be read.
@@ -101,19 +97,18 @@ def load_stylizer(config: RenderConfig, nets: dict[Path, AdaInNet] | None = None
         MediaError: the style picture cannot be read.
     """
     names, shares = zip(*parse_mixture(config.style), strict=True)
-    nets = {} if nets is None else nets
     if len(names) == 1:
-        return _single(names[0], config, nets)
+        return _single(names[0], config)
     paths = [Path(name) for name in names]
     if all(path.is_file() and is_still(path) for path in paths):
-        return _from_pictures(paths, shares, config, nets)
-    return LightMixture([_single(name, config, nets) for name in names], shares)
+        return _from_pictures(paths, shares, config)
+    return LightMixture([_single(name, config) for name in names], shares)
 
 
-def _single(style: str, config: RenderConfig, nets: dict[Path, AdaInNet]) -> Stylizer:
+def _single(style: str, config: RenderConfig) -> Stylizer:
     path = Path(style)
     if path.is_file():
-        return _from_pictures([path], (1.0,), config, nets) if is_still(path) else load_feedforward(path)
+        return _from_pictures([path], (1.0,), config) if is_still(path) else load_feedforward(path)
     if style == IDENTITY:
         return IdentityStylizer()
     if path.suffix in (".safetensors", ".pth", ".pt") or is_still(path):
@@ -129,9 +124,7 @@ def _single(style: str, config: RenderConfig, nets: dict[Path, AdaInNet]) -> Sty
     return stylizer
 
 
-def _from_pictures(
-    paths: Sequence[Path], shares: Sequence[float], config: RenderConfig, nets: dict[Path, AdaInNet]
-) -> Stylizer:
+def _from_pictures(paths: Sequence[Path], shares: Sequence[float], config: RenderConfig) -> Stylizer:
     path = paths[0]
     model = config.adain_model or ANY_STYLE
     if model == ANY_STYLE and not model.is_file():
@@ -141,9 +134,7 @@ def _from_pictures(
         )
     images = [(read_style_image(each, STYLE_IMAGE_SIDE_PX), share) for each, share in zip(paths, shares, strict=True)]
     name = path.stem if len(paths) == 1 else mixture_name([each.stem for each in paths], shares)
-    if model not in nets:
-        nets[model] = _adain_net(model)
-    return AdaInStylizer(name, nets[model], images, config.style_weight)
+    return AdaInStylizer(name, _adain_net(model), images, config.style_weight)
 
 
 def _adain_net(path: Path) -> AdaInNet:
@@ -176,10 +167,11 @@ class Composition:
         compute = choose_compute(config.device, config.precision)
         if compute.device.type == "cpu":
             keep_freed_memory()
-        nets: dict[Path, AdaInNet] = {}
         try:
-            loaded = {style: load_stylizer(config.model_copy(update={"style": style}), nets) for style in config.styles}
-            stylizers = {style: each.to(str(compute.device), compute.dtype) for style, each in loaded.items()}
+            stylizers = {
+                style: load_stylizer(config.model_copy(update={"style": style})).to(str(compute.device), compute.dtype)
+                for style in config.styles
+            }
         except RuntimeError as error:
             if is_out_of_memory(error):
                 raise DeviceError(f"{compute.device} has too little free memory for the style; free some.") from error
@@ -188,8 +180,8 @@ class Composition:
 
     @property
     def name(self) -> str:
-        """What the style is called, or the first of several."""
-        return self.stylizers[self.config.styles[0]].name
+        """What the style is called; all of them, where it changes over time."""
+        return ", ".join(self.stylizers[style].name for style in dict.fromkeys(self.config.values("style")))
 
     @property
     def paints_nothing(self) -> bool:
@@ -238,8 +230,7 @@ class Composition:
         wanted = output_size(config.size, size)
         look, stylizers = dress(config, self.stylizers, size, wanted, clip, device=self.compute.device)
         return Painter(
-            stylizer=stylizers[0],
-            region_stylizers=tuple(stylizers[1:]),
+            stylizers=tuple(stylizers),
             look=look,
             temporal=ConsistencyFilter(config.consistency)
             if estimator is not None and not self.paints_nothing

@@ -5,16 +5,15 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Collection
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, ValidationError, field_validator
 
-from vidstyle.control_settings import CHANGING, ControlSettings
+from vidstyle.control_settings import CHANGING, ControlSettings, PresetText
 from vidstyle.encoding import EncodingSettings, override
 from vidstyle.errors import ConfigError
-from vidstyle.explain import explain, place_of
+from vidstyle.explain import explain
 from vidstyle.moments import Timecode, check_frames, parse_moment, parse_rate
 
 FlowName = Literal["auto", "raft", "raft-small", "raft-large", "dis", "none"]
@@ -190,8 +189,7 @@ def make_config(preset: str | Path | None = None, **flags: Any) -> RenderConfig:
     _check_range(config)
     if preset is not None:
         config = _without(config, given)
-        if config.shots and "shots" not in given:
-            config._place = partial(place_of, str(preset), text)
+        config._preset = PresetText(str(preset), text)
     return config
 
 

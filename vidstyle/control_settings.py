@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
+from vidstyle.explain import place_of
 from vidstyle.moments import Timecode, parse_moment
 
 #: How a value goes from one keyframe to the next.
@@ -19,8 +20,8 @@ Share = Annotated[float, Field(ge=0.0, le=1.0)]
 StyleScale = Annotated[float, Field(ge=0.25, le=4.0)]
 Feather = Annotated[float, Field(ge=0.0, le=1000.0)]
 
-#: What takes a mask or a look-up table away, in keyframes and shots, and from the command line.
-NO_FILE = Path("none")
+#: What takes a mask or a look-up table away, in keyframes and shots, and from the command line: "none" or "".
+NO_FILES = (Path("none"), Path())
 
 
 class ChangingSettings(BaseModel):
@@ -153,13 +154,21 @@ class Shot(ChangingSettings, _Place):
         return self
 
 
+@dataclass(frozen=True, slots=True)
+class PresetText:
+    """Where settings come from, which does not tell them apart."""
+
+    name: str = field(default="", compare=False)
+    text: str = field(default="", compare=False)
+
+
 class ControlSettings(BaseModel):
     """Settings of the artist's controls."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    #: Where a setting stands, for messages about what only a clip shows to be wrong.
-    _place: Callable[[tuple[str | int, ...]], str] | None = PrivateAttr(None)
+    #: For messages about what only a clip shows to be wrong.
+    _preset: PresetText = PrivateAttr(PresetText())
 
     strength: Share = Field(
         1.0, description="How much of the painting shows: 0 leaves the decoded frame as it is, 1 is all."
@@ -197,14 +206,14 @@ class ControlSettings(BaseModel):
     @field_validator("mask", "lut")
     @classmethod
     def _none_is_no_file(cls, value: Path | None) -> Path | None:
-        return None if value == NO_FILE else value
+        return None if value in NO_FILES else value
 
     def values(self, name: str) -> list[Any]:
         """What a setting is at some time or other."""
         keyed = [value for key in self.keyframes if (value := getattr(key, name)) is not None]
         of_shots = [value for shot in self.shots if (value := getattr(shot, name)) is not None]
         everywhere = keyed or [getattr(self, name)]
-        return [None if value == NO_FILE else value for value in (*everywhere, *of_shots)]
+        return [None if value in NO_FILES else value for value in (*everywhere, *of_shots)]
 
     def changes(self, *names: str) -> bool:
         """Whether keyframes or shots name one of these settings."""
@@ -218,4 +227,4 @@ class ControlSettings(BaseModel):
 
     def place(self, *location: str | int) -> str:
         """Where a setting stands, such as `` in preset look.toml, line 3,``; empty where it is of no preset."""
-        return self._place(location) if self._place is not None else ""
+        return place_of(self._preset.name, self._preset.text, location) if self._preset.name else ""

@@ -39,6 +39,8 @@ def explain(
         near = difflib.get_close_matches(str(location[-1]), known, n=1)
         hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(known)}."
         return f"There is no setting '{key}'{place.rstrip(',')}; {hint}"
+    if first["type"] == "tuple_type" and isinstance(first["input"], dict):
+        return f"Setting '{key}'{place} is a list of tables; write [[{key}]]."
     message = str(first["msg"]).removeprefix("Value error, ").removesuffix(".")
     allowed = _allowed(field, first["type"])
     if first["type"] == "missing":
@@ -117,7 +119,12 @@ def _keys(text: str) -> Iterator[tuple[int, _Location]]:
     counts: dict[_Location, int] = {}
     for number, line in enumerate(text.splitlines(), 1):
         if header := _HEADER.fullmatch(line):
-            table = _parts(header[2])
+            *around, last = _parts(header[2])
+            table = ()
+            for part in around:  # of a list of tables the last is meant
+                table = (*table, part)
+                table = (*table, counts[table]) if table in counts else table
+            table = (*table, last)
             if header[1] == "[[":
                 counts[table] = counts.get(table, -1) + 1
                 table = (*table, counts[table])

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vidstyle.config import RenderConfig, make_config, output_size
+from vidstyle.controls.keyframes import check_keyframes
 from vidstyle.controls.shots import resolve_shots
 from vidstyle.encoding import bits_per_second
 from vidstyle.errors import ConfigError, UnsupportedMediaError
@@ -192,6 +193,8 @@ def _useless_settings(source: Path, output: Path | None, config: RenderConfig) -
         )
     if not any(config.values("mask")) and any((*config.values("feather"), *config.values("invert_mask"))):
         notes.append("There is no mask: --feather and --invert-mask have no effect without --mask.")
+    if not any(config.values("lut")) and "before" in config.values("lut_at"):
+        notes.append("There is no look-up table: --lut-at has no effect without --lut.")
     return notes
 
 
@@ -256,7 +259,8 @@ def plan_render(
     """
     size = output_size(config.size, reader.info.upright_size)
     shots = resolve_shots(config, reader)
-    notes = [*notes, *(shots.notes if shots is not None else ())]
+    notes = [*notes, *check_keyframes(config, reader.moment, reader.own_seconds)]
+    notes += shots.notes if shots is not None else ()
     names, num_frames = (str(source), str(output)), reader.num_frames_expected
     if output.suffix.lower() == ".gif":
         if reader.keeps_alpha:

@@ -109,6 +109,13 @@ def test_a_style_for_a_shot(
     assert psnr(plain[CUT], other[CUT]) < 30
 
 
+def test_a_keyframe_that_changes_nothing_leaves_the_filter_alone(paint: Callable[..., np.ndarray]) -> None:
+    keys = [{"at": 0, "style_scale": 1.0, "ease": "hold"}, {"at": (CUT + 4) / 24, "style_scale": 2.0}]
+    own = {"start": CUT / 24, "style_scale": 1.5}
+    whole = {"start": CUT / 24, "style_scale": 2.0}  # the only keyframe within the shot counts all through it
+    assert np.array_equal(paint(shots=[own], keyframes=keys), paint(shots=[whole]))
+
+
 def test_the_colours_of_a_shots_style_are_the_clips(
     paint: Callable[..., np.ndarray], clip: Path, painted_style: Path
 ) -> None:

@@ -67,7 +67,7 @@ def test_a_fair_share_is_bounded() -> None:
 def test_a_stylizer_paints_no_picture_twice() -> None:
     frames = torch.cat(moving(4))
     inner = FakeStylizer()
-    stylizer = RememberingStylizer(inner, Memory(ROOMY), "negative", lambda: None)
+    stylizer = RememberingStylizer(inner, Memory(ROOMY), lambda: "negative", lambda: None)
     first, again = stylizer(frames), stylizer(frames[[2, 0]])
     assert inner.batches == [1, 1, 1, 1]
     assert (first - inner(frames)).abs().max() <= 2**-11
@@ -78,7 +78,7 @@ def test_a_request_that_is_not_wanted_any_more_stops() -> None:
     def check() -> None:
         raise InterruptedError
 
-    stylizer = RememberingStylizer(FakeStylizer(), Memory(ROOMY), "negative", check)
+    stylizer = RememberingStylizer(FakeStylizer(), Memory(ROOMY), lambda: "negative", check)
     with pytest.raises(InterruptedError):
         stylizer(moving(1)[0])
 

@@ -27,6 +27,11 @@ from vidstyle.preset_template import commented_preset, description_of, toml_valu
         ("[[keyframes]]\nat = 1\nstrength = 0\n\n[[keyframes]] # two\nat = 2\n", "line 5"),
         ("keyframes = [{ at = 1, strength = 7 }]\n", r"keyframes.0.strength.*line 1.*\(allowed are 0 to 1\)"),
         ("[[regions]]\nstyle = 'a'\n", "'regions.0.mask'.*line 1, is missing"),
+        ("[keyframes]\nat = 1\n", r"'keyframes'.*line 1, is a list of tables; write \[\[keyframes\]\]"),
+        (
+            "[[regions]]\nmask='a'\nstyle='a'\n[[regions]]\nmask='b'\nstyle='b'\n[[regions.keyframes]]\nat=1\nstrength=2\n",
+            r"'regions.1.keyframes.0.strength'.*line 9, cannot be 2",
+        ),
         ("[containers.webm]\ncrf = 90\n", r"'containers.webm.crf'.*line 2.*\(allowed are 0 to 63\)"),
         ("crf = 1\nstart_seconds = 'x'\n", "'start_seconds'.*line 2.*'x' is not a time"),
     ],

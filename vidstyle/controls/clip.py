@@ -16,10 +16,12 @@ from vidstyle.frames import VideoFrame
 from vidstyle.media.reader import VideoReader, open_video
 from vidstyle.media.sequence_frames import FrameChoice
 from vidstyle.media.sequence_reader import SequenceReader
-from vidstyle.moments import Timecode, parse_moment
+from vidstyle.moments import parse_moment, seconds_into
 
 #: Frames that statistics of a whole clip are taken from, spread evenly over it.
 NUM_SAMPLES = 5
+#: Timecodes tell keyframes of a single picture apart, whose first it is painted by.
+_PICTURE_RATE = Fraction(24)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +52,7 @@ def facts_of_picture(picture: Tensor) -> ClipFacts:
 
 
 def _plain_moment(value: float | str) -> Fraction:
-    moment = parse_moment(value)
-    return Fraction(0) if isinstance(moment, Timecode) else moment
+    return seconds_into(parse_moment(value), _PICTURE_RATE)
 
 
 def facts_of(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -13,16 +14,16 @@ from torch import Tensor
 from vidstyle.config import RenderConfig
 from vidstyle.control_settings import Region
 from vidstyle.controls.clip import ClipFacts, as_float
-from vidstyle.controls.keyframes import tracks, value_at
+from vidstyle.controls.keyframes import check_keyframes, tracks, value_at
 from vidstyle.controls.look import Layer, Look
 from vidstyle.controls.masks import Mask
-from vidstyle.controls.over_time import colors_seen, controls_over_time, painting_jumps
+from vidstyle.controls.over_time import controls_over_time, painting_jumps
 from vidstyle.errors import ConfigError
 from vidstyle.imaging.grain import GrainFilter
 from vidstyle.media.lut import Lut3d
 from vidstyle.media.mattes import matte_moves, open_matte
 from vidstyle.protocols import Stylizer
-from vidstyle.stylizers.changing import ChangingStylizer
+from vidstyle.stylizers.changing import ChangingStylizer, has_weight
 from vidstyle.stylizers.checkpoint import IdentityStylizer
 from vidstyle.stylizers.recolored import in_colors_of
 
@@ -49,7 +50,8 @@ def dress(
         device: where the stylizers are.
 
     Returns:
-        The look, None where no control is turned; and a stylizer for the whole picture and for each region.
+        The look, None where no control is turned; and stylizers: of the whole picture, several where that changes over
+        time, and of each region.
 
     Raises:
         ConfigError: a mask or a look-up table does not fit, or keyframes or shots contradict each other.
@@ -60,27 +62,31 @@ def dress(
     if clip is None:
         raise ConfigError("These settings have controls that depend on the clip, and no clip was given.")
     shots = clip.shots(config)
+    check_keyframes(config, clip.moment)
     controls = controls_over_time(config, shots, clip.moment)
     tables = {path: Lut3d(path) for path in config.values("lut") if path is not None}
     samples = _samples(config, clip, tables, output_size, device)
-    parts = _parts(config, stylizers, samples)
     turn = value_at(controls, Fraction(0)).turn
-    dressed = [ChangingStylizer(parts, turn, style) for style in (None, *(region.style for region in config.regions))]
+    styles = tuple(dict.fromkeys(config.values("style")))
+    layers = [stylizers[style] for style in (*styles, *(region.style for region in config.regions))]
+    dressed = [ChangingStylizer(each, partial(_recolored, each, samples), turn) for each in layers]
+    is_weighted = any(map(has_weight, layers))
     look = Look(
         controls=controls,
-        turned=dressed if _turns(config) else (),
+        turned=dressed if _turns(config, is_weighted=is_weighted) else (),
         changes_consistency=config.changes("consistency"),
-        jumps=painting_jumps(config, controls, clip.moment),
+        jumps=painting_jumps(config, controls, clip.moment, has_weight=is_weighted),
+        styles=styles,
         shots=shots,
         seconds_of=clip.seconds_of,
         matrix=clip.matrix,
         tables=tables,
-        grain={seen_through: GrainFilter.measured(pictures) for seen_through, pictures in samples.items()},
+        # One style alone that leaves the source is painted like any other: grain and detail act on it.
+        unpainted=[isinstance(each, IdentityStylizer) and len(layers) > 1 for each in layers],
     )
+    if set(config.values("grain")) != {"off"}:
+        look.grain = {table: GrainFilter.measured(pictures) for table, pictures in samples.items()}
     _add_masks(look, config, (size, output_size), clip)
-    if config.regions:
-        base = all(isinstance(stylizers[style], IdentityStylizer) for style in config.values("style"))
-        look.unpainted = (base, *(isinstance(stylizers[region.style], IdentityStylizer) for region in config.regions))
     return look, list(dressed)
 
 
@@ -90,12 +96,11 @@ def _is_turned(config: RenderConfig) -> bool:
     return any(getattr(config, name) != defaults[name].default for name in (*fields, "detail", "grain"))
 
 
-def _turns(config: RenderConfig) -> bool:
+def _turns(config: RenderConfig, *, is_weighted: bool) -> bool:
     """Whether stylizers have to be told what changes."""
-    takes_colors = "transfer" in config.values("preserve_color")
-    return config.changes("style", "style_weight", "style_scale", "preserve_color") or (
-        takes_colors and config.changes("lut", "lut_at")
-    )
+    of_colors = ("lut", "lut_at") if "transfer" in config.values("preserve_color") else ()
+    of_pictures = ("style_weight",) if is_weighted else ()
+    return config.changes("style_scale", "preserve_color", *of_colors, *of_pictures)
 
 
 def _samples(
@@ -116,19 +121,10 @@ def _samples(
     return found
 
 
-def _parts(
-    config: RenderConfig, stylizers: Mapping[str, Stylizer], samples: Mapping[Path | None, Sequence[Tensor]]
-) -> dict[tuple[str, str | None], Stylizer]:
-    """Every style in every colours that it is painted in at some time."""
-    wanted = config.values("preserve_color")
-    found: dict[tuple[str, str | None], Stylizer] = {}
-    for style in config.styles:
-        if set(wanted) != {"transfer"}:
-            found[style, None] = stylizers[style]
-        if "transfer" in wanted:
-            for seen_through, pictures in samples.items():
-                found[style, colors_seen(seen_through)] = in_colors_of(stylizers[style], pictures)
-    return found
+def _recolored(
+    stylizer: Stylizer, samples: Mapping[Path | None, Sequence[Tensor]], seen_through: Path | None
+) -> Stylizer:
+    return in_colors_of(stylizer, samples[seen_through])
 
 
 def _add_masks(look: Look, config: RenderConfig, sizes: tuple[_Size, _Size], clip: ClipFacts) -> None:

@@ -9,7 +9,7 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
-from vidstyle.control_settings import Ease, Keyframe, RegionKeyframe
+from vidstyle.control_settings import ControlSettings, Ease, Keyframe, RegionKeyframe
 from vidstyle.errors import ConfigError
 
 #: Containers round times, Matroska to a thousandth of a second: a frame so little before a moment is at it.
@@ -21,6 +21,7 @@ _EASES: dict[Ease, Callable[[float], float]] = {
     "hold": lambda _: 0.0,
 }
 
+_Location = tuple[str | int, ...]
 #: Styles with their shares, which add up to 1.
 Shares = tuple[tuple[str, float], ...]
 #: Reads a moment as people write it, into seconds from the clip's first frame.
@@ -96,22 +97,66 @@ def tracks(
     """A track for every setting that some keyframe names.
 
     Args:
-        keyframes: in any order.
+        keyframes: in any order, as ``check_keyframes`` wants them.
         names: settings to look for.
         seconds_of: reads a moment, which may be a timecode of the clip.
-
-    Raises:
-        ConfigError: two keyframes give a setting different values at one moment.
     """
     ordered = sorted(((seconds_of(key.at), key) for key in keyframes), key=lambda pair: pair[0])
     found = {}
     for name in names:
         keys = [(moment, getattr(key, name), key.ease) for moment, key in ordered if getattr(key, name) is not None]
-        if not keys:
-            continue
-        moments, values, eases = zip(*keys, strict=True)
-        for first, second in pairwise(moments):
-            if first == second:
-                raise ConfigError(f"Two keyframes at {float(first):g} s set {name}; leave one out.")
-        found[name] = Track(moments, tuple(map(shares_of, values)) if name == "style" else values, eases)
+        if keys:
+            moments, values, eases = zip(*keys, strict=True)
+            found[name] = Track(moments, tuple(map(shares_of, values)) if name == "style" else values, eases)
     return found
+
+
+def check_keyframes(
+    config: ControlSettings, seconds_of: SecondsOf, length_seconds: Fraction | None = None
+) -> list[str]:
+    """See that no two keyframes of a setting are at one moment of a clip.
+
+    Args:
+        config: settings.
+        seconds_of: reads a moment, which may be a timecode of the clip.
+        length_seconds: of the clip; None where that is unknown.
+
+    Returns:
+        A sentence about every keyframe that lies past the end.
+
+    Raises:
+        ConfigError: two are, or the clip has no such moment.
+    """
+    of_regions = ((("regions", number, "keyframes"), each.keyframes) for number, each in enumerate(config.regions))
+    tables: list[tuple[_Location, Sequence[Keyframe | RegionKeyframe]]] = [(("keyframes",), config.keyframes)]
+    notes = []
+    for where, keyframes in (*tables, *of_regions):
+        taken: set[tuple[str, Fraction]] = set()
+        for index, key in enumerate(keyframes):
+            try:
+                moment = seconds_of(key.at)
+            except ConfigError as error:
+                reason = str(error).partition(": ")[2].removesuffix(".")
+                raise _unusable(config, (*where, index, "at"), key.at, reason) from error
+            if length_seconds is not None and moment >= length_seconds:
+                notes.append(
+                    f"Keyframe '{_dotted((*where, index))}' is at {float(moment):g} s, past the end of the clip "
+                    f"({float(length_seconds):g} s)."
+                )
+            for name in type(key).model_fields.keys() - {"at", "ease"}:
+                if (value := getattr(key, name)) is None:
+                    continue
+                if (name, moment) in taken:
+                    reason = f"another keyframe sets it at {float(moment):g} s, too; leave one out"
+                    raise _unusable(config, (*where, index, name), value, reason)
+                taken.add((name, moment))
+    return notes
+
+
+def _unusable(config: ControlSettings, where: _Location, value: object, reason: str) -> ConfigError:
+    shown = value if isinstance(value, float | bool) else repr(str(value))
+    return ConfigError(f"Setting '{_dotted(where)}'{config.place(*where)} cannot be {shown}: {reason}.")
+
+
+def _dotted(where: _Location) -> str:
+    return ".".join(map(str, where))

@@ -19,6 +19,7 @@ from vidstyle.controls.shots import ShotList
 from vidstyle.frames import VideoFrame
 from vidstyle.imaging.edges import add_detail
 from vidstyle.imaging.grain import GrainFilter
+from vidstyle.imaging.linear_light import blend_light
 from vidstyle.imaging.luma import with_chroma_of
 from vidstyle.stylizers.changing import ChangingStylizer
 from vidstyle.temporal.filter import ConsistencyFilter
@@ -80,20 +81,22 @@ class Look:
         turned: stylizers to tell of it, which change over time.
         changes_consistency: consistency does.
         jumps: moments at which paintings change all at once, so that none is to blend over them; in order.
+        styles: what each of the first paintings is painted in, which are added as light; regions' come behind them.
         shots: where shots begin; None where nothing is known of them.
         seconds_of: when a frame starts, counted from the clip's first frame.
         matrix: YCbCr matrix of the clip.
         tables: look-up tables, by file.
         grain: takes grain away, by the table that frames go through before.
-        masks: where the first painting can go, by file.
+        masks: where the first paintings can go, by file.
         regions: where each of the further paintings goes, one over the other.
-        unpainted: whether a painting, the first or a region's, is to be the source itself, which no filter smooths.
+        unpainted: whether a painting is to be the source itself, which no filter smooths.
     """
 
     controls: OverTime = field(default_factory=Controls)
     turned: Sequence[ChangingStylizer] = ()
     changes_consistency: bool = False
     jumps: Sequence[Fraction] = ()
+    styles: Sequence[str] = ("",)
     shots: ShotList | None = None
     seconds_of: Callable[[VideoFrame], Fraction] = lambda _: Fraction(0)
     matrix: str = "bt709"
@@ -102,7 +105,6 @@ class Look:
     masks: Mapping[Path, Mask] = field(default_factory=dict)
     regions: Sequence[Layer] = ()
     unpainted: Sequence[bool] = (False,)
-    _filters: dict[float, ConsistencyFilter] = field(default_factory=dict)
     _shot: int | None = None
     _num_jumps: int | None = None
 
@@ -116,23 +118,29 @@ class Look:
         if not callable(self.controls):
             return self._prepared(pictures, self.controls)
         parts, done = [], 0
-        for same, run in groupby(map(self._at, frames), lambda now: (now.lut_before, now.grain)):
-            num = len(list(run))
-            controls = Controls(lut=same[0], lut_at="before", grain=same[1])
-            parts.append(self._prepared(pictures[done : done + num], controls))
-            done += num
+        for _, run in groupby(map(self._at, frames), lambda now: (now.lut_before, now.grain)):
+            alike = list(run)
+            parts.append(self._prepared(pictures[done : done + len(alike)], alike[0]))
+            done += len(alike)
         return Prepared(torch.cat([part.source for part in parts]), torch.cat([part.content for part in parts]))
 
     def num_alike(self, frames: Sequence[VideoFrame]) -> int:
-        """How many of the first of these frames are painted in the same way."""
-        if not self.turned:
+        """How many of the first of these frames are painted by the same stylizers in the same way."""
+        if not callable(self.controls):
             return len(frames)
-        return len(list(next(groupby(self._at(frame).turn for frame in frames))[1]))
+        return len(list(next(groupby((self._at(frame).turn, self.paints(frame)) for frame in frames))[1]))
+
+    def paints(self, frame: VideoFrame) -> tuple[bool, ...]:
+        """For each stylizer, whether anything is wanted of it for a frame."""
+        shown = dict(self._at(frame).style)
+        wanted = (*(style in shown for style in self.styles), *(True for _ in self.regions))
+        return tuple(each and not is_source for each, is_source in zip(wanted, self.unpainted, strict=True))
 
     def turn(self, frame: VideoFrame) -> None:
         """Set the stylizers for a frame, and those that are painted alike."""
+        turn = self._at(frame).turn
         for stylizer in self.turned:
-            stylizer.turn = self._at(frame).turn
+            stylizer.turn = turn
 
     def starts_shot(self, frame: VideoFrame) -> bool:
         """Whether a frame, the next of the stream, is in another shot than the one before it."""
@@ -150,18 +158,18 @@ class Look:
         """The temporal filter for a frame; None where it is always the same."""
         if not self.changes_consistency:
             return None
-        value = self._at(frame).consistency
-        return self._filters.setdefault(value, ConsistencyFilter(value))
+        return ConsistencyFilter(self._at(frame).consistency)
 
     def finish(
-        self, frame: VideoFrame, prepared: Prepared, painted: Sequence[Tensor], strength: float | None = None
+        self, frame: VideoFrame, prepared: Prepared, painted: Sequence[Tensor | None], strength: float | None = None
     ) -> Tensor:
         """After painting.
 
         Args:
             frame: as decoded.
             prepared: what ``prepare`` made of it, for this frame alone.
-            painted: (1, 3, H, W) the steady painting, and those of the regions.
+            painted: (1, 3, H, W) the steady paintings of the styles, and those of the regions; None where nothing was
+                painted, which is the source where it is shown.
             strength: in place of the look's own.
 
         Returns:
@@ -171,12 +179,14 @@ class Look:
         strength = controls.strength if strength is None else strength
         picture = source
         if strength > 0.0:
-            first = None
+            pictures = [source if each is None else self._dressed(each, prepared, controls) for each in painted]
+            of_style = dict(zip(self.styles, pictures, strict=False))
+            picture = _added([of_style[style] for style, _ in controls.style], [share for _, share in controls.style])
             if controls.mask is not None:
                 first = Layer(self.masks[controls.mask], 1.0, controls.feather, controls.invert_mask)
-            for layer, painting, is_unpainted in zip((first, *self.regions), painted, self.unpainted, strict=True):
-                finished = source if is_unpainted else self._dressed(painting, prepared, controls)
-                picture = finished if layer is None else picture.lerp(finished, layer.opacity(moment, source))
+                picture = source.lerp(picture, first.opacity(moment, source))
+            for layer, painting in zip(self.regions, pictures[len(self.styles) :], strict=True):
+                picture = picture.lerp(painting, layer.opacity(moment, source))
             # lerp with a weight of 1 is exact; the source outside of masks is, too.
             picture = source.lerp(picture, strength)
         return self.tables[controls.lut_after](picture) if controls.lut_after is not None else picture
@@ -195,3 +205,8 @@ class Look:
         if controls.grain == "keep":
             painting = (painting + (prepared.source - prepared.content)).clamp_(0.0, 1.0)
         return painting
+
+
+def _added(pictures: Sequence[Tensor], shares: Sequence[float]) -> Tensor:
+    """As light; one alone stays as it is, to the bit."""
+    return pictures[0] if len(pictures) == 1 else blend_light(pictures, shares)

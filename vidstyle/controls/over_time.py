@@ -8,12 +8,11 @@ from fractions import Fraction
 from pathlib import Path
 
 from vidstyle.config import RenderConfig
-from vidstyle.control_settings import CHANGING, NO_FILE, Colors, Grain, LutAt
+from vidstyle.control_settings import CHANGING, NO_FILES, Colors, Grain, LutAt
 from vidstyle.controls.keyframes import ROUNDING, SecondsOf, Shares, tracks
 from vidstyle.controls.shots import ShotList, over_time
 from vidstyle.stylizers.changing import Turn
 
-_STROKES = ("style", "style_weight", "style_scale")
 _SIGHT = ("preserve_color", "grain", "lut", "lut_at")
 
 
@@ -25,7 +24,7 @@ class Controls:
         style: names of styles with their shares, which add up to 1.
     """
 
-    style: Shares = ()
+    style: Shares = (("", 1.0),)
     strength: float = 1.0
     consistency: float = 0.9
     detail: float = 0.0
@@ -52,13 +51,8 @@ class Controls:
     @property
     def turn(self) -> Turn:
         """What stylizers have to know."""
-        colors = colors_seen(self.lut_before) if self.preserve_color == "transfer" else None
-        return Turn(self.style, self.style_weight, self.style_scale, colors)
-
-
-def colors_seen(lut_before: Path | None) -> str:
-    """Name for the colours of a clip that is seen through a table."""
-    return str(lut_before) if lut_before is not None else "as decoded"
+        takes_colors = self.preserve_color == "transfer"
+        return Turn(self.style_weight, self.style_scale, takes_colors, self.lut_before if takes_colors else None)
 
 
 #: Controls, or what gives them at a moment.
@@ -72,9 +66,6 @@ def controls_over_time(config: RenderConfig, shots: ShotList | None, seconds_of:
         config: settings.
         shots: of the clip.
         seconds_of: reads a moment, which may be a timecode of the clip.
-
-    Raises:
-        ConfigError: two keyframes contradict each other.
     """
     settings = {name: over_time(name, config, shots, seconds_of) for name in CHANGING}
     moving = {name: setting for name, setting in settings.items() if callable(setting)}
@@ -85,20 +76,33 @@ def controls_over_time(config: RenderConfig, shots: ShotList | None, seconds_of:
 
 
 def _controls(values: dict[str, object]) -> Controls:
-    return Controls(**{name: None if value == NO_FILE else value for name, value in values.items()})  # type: ignore[arg-type]
+    return Controls(**{name: None if value in NO_FILES else value for name, value in values.items()})  # type: ignore[arg-type]
 
 
-def painting_jumps(config: RenderConfig, controls: OverTime, seconds_of: SecondsOf) -> tuple[Fraction, ...]:
-    """Moments at which keyframes change what is painted all at once, in order."""
+def painting_jumps(
+    config: RenderConfig, controls: OverTime, seconds_of: SecondsOf, *, has_weight: bool
+) -> tuple[Fraction, ...]:
+    """Moments at which keyframes change how styles paint all at once, in order.
+
+    Args:
+        config: settings.
+        controls: the same, over time.
+        seconds_of: reads a moment.
+        has_weight: a style weight means something to the styles.
+    """
     if not callable(controls):
         return ()
-    found = tracks(config.keyframes, CHANGING, seconds_of)
-    strokes, sight = (
-        {moment for name in names if name in found for moment in found[name].jumps} for names in (_STROKES, _SIGHT)
-    )
-    return tuple(sorted(strokes | {at for at in sight if _seen(controls(at - 2 * ROUNDING)) != _seen(controls(at))}))
+    watched: dict[str, Callable[[Controls], object]] = dict.fromkeys(_SIGHT, _seen)
+    watched["style_scale"] = lambda now: now.style_scale
+    if has_weight:
+        watched["style_weight"] = lambda now: now.style_weight
+    found = set()
+    for name, track in tracks(config.keyframes, watched, seconds_of).items():
+        of = watched[name]
+        found |= {at for at in track.jumps if of(controls(at - 2 * ROUNDING)) != of(controls(at))}
+    return tuple(sorted(found))
 
 
 def _seen(controls: Controls) -> tuple[object, ...]:
     """What stylizers see, and whose colours they take."""
-    return controls.lut_before, controls.grain != "off", controls.turn.colors
+    return controls.lut_before, controls.grain != "off", controls.preserve_color == "transfer"

@@ -108,9 +108,6 @@ def over_time(name: str, config: ControlSettings, shots: ShotList | None, second
         config: settings.
         shots: of the clip.
         seconds_of: reads a moment, which may be a timecode of the clip.
-
-    Raises:
-        ConfigError: two keyframes contradict each other.
     """
 
     def one(value: Any) -> Any:

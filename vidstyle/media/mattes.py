@@ -57,6 +57,8 @@ def open_matte(path: Path, sizes: tuple[tuple[int, int], ...], num_frames: int |
         MediaError: it cannot be read.
     """
     matte: Matte
+    if not (is_sequence(path) or path.is_file()):
+        raise ConfigError(f"There is no mask {path}; check the name.")
     if is_sequence(path):
         matte, length = _SequenceMatte(path), len(parse_pattern(path).numbers_on_disk())
     elif matte_moves(path):

@@ -114,12 +114,12 @@ class StylizedBatch:
     Attributes:
         frames: as decoded.
         prepared: what the look made of them.
-        layers: (N, 3, H, W) float32 each: the first painting, and those of the regions.
+        layers: for each stylizer its painting of each frame, (1, 3, H, W) float32; None where it paints none.
     """
 
     frames: Sequence[VideoFrame]
     prepared: Prepared
-    layers: Sequence[Tensor]
+    layers: Sequence[Sequence[Tensor | None]]
 
 
 @dataclass
@@ -130,7 +130,7 @@ class Painter:
     and blend run in order. There is one upload and one download a batch.
 
     Attributes:
-        stylizer: paints single frames, already on ``device``.
+        stylizers: paint single frames, already on ``device``; the look makes one picture of what several paint.
         temporal: filter, or None for per-frame output.
         flow: estimator, or None for per-frame output.
         cuts: detector that restarts flow and filter, or None.
@@ -138,12 +138,11 @@ class Painter:
         size: (width, height) to work and deliver at; None keeps the source's.
         batch_size: most frames handed to the network at once; halved for good when the device runs out of memory.
         output_dtype: of the frames given back: uint8, or uint16 over its whole range for an output of more than 8 bits.
-        region_stylizers: paint further pictures of each frame, which the look lays over the first.
         look: what is done to frames before they are painted, and to paintings after; None does nothing.
         keeps_last: hold on to what ``at_strength`` needs.
     """
 
-    stylizer: Stylizer
+    stylizers: tuple[Stylizer, ...]
     temporal: TemporalFilter | None
     flow: FlowEstimator | None
     cuts: CutDetector | None
@@ -151,15 +150,14 @@ class Painter:
     size: tuple[int, int] | None
     batch_size: int
     output_dtype: torch.dtype = torch.uint8
-    region_stylizers: tuple[Stylizer, ...] = ()
     look: Look | None = None
     keeps_last: bool = False
     fallbacks: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.clock = StageClock(self.device)
-        self._states: list[Any] = [None] * (1 + len(self.region_stylizers))
-        self._last: tuple[VideoFrame, Prepared, Sequence[Tensor]] | None = None
+        self._states: list[Any] = [None] * len(self.stylizers)
+        self._last: tuple[VideoFrame, Prepared, Sequence[Tensor | None]] | None = None
 
     def paint(self, frames: Sequence[VideoFrame]) -> list[PaintedFrame]:
         """Paint the next frames of the stream, in order.
@@ -189,8 +187,7 @@ class Painter:
             with self.clock.stage("look") if self.look is not None else nullcontext():
                 prepared = self.look.prepare(source, frames) if self.look is not None else Prepared(source, source)
             with self.clock.stage("stylize"):
-                stylizers = (self.stylizer, *self.region_stylizers)
-                layers = [self._stylize(stylizer, prepared.content, frames) for stylizer in stylizers]
+                layers = [self._stylize(index, prepared.content, frames) for index in range(len(self.stylizers))]
         return StylizedBatch(frames, prepared, layers)
 
     @torch.inference_mode()
@@ -229,7 +226,7 @@ class Painter:
         frames = batch.frames
         starts = [self._starts_shot(frame) for frame in frames]
         finished = [
-            self._finished(frame, batch.prepared.frame(i), [layer[i : i + 1] for layer in batch.layers], starts_shot)
+            self._finished(frame, batch.prepared.frame(i), [layer[i] for layer in batch.layers], starts_shot)
             for i, (frame, starts_shot) in enumerate(zip(frames, starts, strict=True))
         ]
         with self.clock.stage("download"):
@@ -271,24 +268,24 @@ class Painter:
         size = (self.size[1], self.size[0])
         return F.interpolate(picture, size=size, mode="bicubic", antialias=True).clamp_(0.0, 1.0)
 
-    def _stylize(self, stylizer: Stylizer, content: Tensor, frames: Sequence[VideoFrame]) -> Tensor:
-        parts: list[Tensor] = []
-        done = 0
-        while done < len(content):
-            num = self.batch_size
+    def _stylize(self, index: int, content: Tensor, frames: Sequence[VideoFrame]) -> list[Tensor | None]:
+        painted: list[Tensor | None] = []
+        while len(painted) < len(content):
+            done, num = len(painted), self.batch_size
             if self.look is not None:
                 num = min(num, self.look.num_alike(frames[done:]))
+                if not self.look.paints(frames[done])[index]:
+                    painted += [None] * num
+                    continue
                 self.look.turn(frames[done])
-            chunk = content[done : done + num]
             try:
-                parts.append(stylizer(chunk))
-                done += len(chunk)
+                painted += torch.split(self.stylizers[index](content[done : done + num]).contiguous(), 1)
                 continue
             except RuntimeError as error:
                 if self.batch_size == 1 or not is_out_of_memory(error):
                     raise
             self._halve_batch()  # after the except block, whose exception holds on to the memory
-        return torch.cat(parts).contiguous()
+        return painted
 
     def _halve_batch(self) -> None:
         self.batch_size //= 2
@@ -298,18 +295,20 @@ class Painter:
     def _too_small(self) -> DeviceError:
         return DeviceError(f"{self.device} has too little memory for frames of this size; render smaller with --size.")
 
-    def _finished(self, frame: VideoFrame, prepared: Prepared, painted: Sequence[Tensor], starts_shot: bool) -> Tensor:
+    def _finished(
+        self, frame: VideoFrame, prepared: Prepared, painted: Sequence[Tensor | None], starts_shot: bool
+    ) -> Tensor:
         steady = self._steady(frame, prepared.content, painted, starts_shot)
         if self.keeps_last:
             self._last = frame, prepared, steady
         if self.look is None:
-            return steady[0]
+            return next(each for each in steady if each is not None)
         with self.clock.stage("look"):
             return self.look.finish(frame, prepared, steady)
 
     def _steady(
-        self, frame: VideoFrame, content: Tensor, painted: Sequence[Tensor], starts_shot: bool
-    ) -> Sequence[Tensor]:
+        self, frame: VideoFrame, content: Tensor, painted: Sequence[Tensor | None], starts_shot: bool
+    ) -> Sequence[Tensor | None]:
         if self.temporal is None or self.flow is None:
             return painted
         temporal = (self.look.temporal(frame) if self.look is not None else None) or self.temporal
@@ -322,7 +321,8 @@ class Painter:
             motion = self.flow.push(content)
         with self.clock.stage("filter"):
             steps = [
-                temporal.step(content, layer, motion, state) for layer, state in zip(painted, self._states, strict=True)
+                (None, None) if layer is None else temporal.step(content, layer, motion, state)
+                for layer, state in zip(painted, self._states, strict=True)
             ]
         self._states = [state for _, state in steps]
         return [steady for steady, _ in steps]

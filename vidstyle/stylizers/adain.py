@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from copy import copy
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +17,6 @@ from vidstyle.imaging.padding import pad_to_multiple
 from vidstyle.stylizers.checkpoint import FORMAT, StyleCard, load_into
 from vidstyle.stylizers.encoder import VggEncoder, encoder_from_tensors
 from vidstyle.stylizers.feedforward import BlurPoolNet
-from vidstyle.stylizers.mixture import mixture_name
 from vidstyle.stylizers.resampling import BlurPool, ConvBlurPool, DoubledConv, double
 from vidstyle.weights.files import load_tensors, save_tensors
 
@@ -312,24 +310,6 @@ class AdaInStylizer:
         """The same network with each style image changed by ``recolor``, from (3, H, W) in [0, 1] to the same."""
         images = [(recolor(image), share) for image, share in self.images]
         return AdaInStylizer(self.name, self.net, images, self.style_weight)
-
-    @classmethod
-    def mixture(cls, parts: Sequence[AdaInStylizer], shares: Sequence[float]) -> AdaInStylizer:
-        """Stylizers of one network as one, their statistics mixed.
-
-        Args:
-            parts: the stylizers.
-            shares: of each, adding up to 1.
-        """
-        mixed = copy(parts[0])
-        mixed.name = mixture_name([part.name for part in parts], shares)
-        layers = zip(*(part._style for part in parts), strict=True)
-        mixed._style = [_mixture(layer, shares) for layer in layers]
-        return mixed
-
-    def shares_net_with(self, other: object) -> bool:
-        """Whether ``mixture`` takes both."""
-        return isinstance(other, AdaInStylizer) and other.net is self.net
 
     def __call__(self, content: Tensor) -> Tensor:
         """(N, 3, H, W) RGB in [0, 1] to the same in float32, painted."""

@@ -1,9 +1,13 @@
-"""Styles that go over into each other, with weight, brush size and colours that change."""
+"""A style whose weight, brush size and colours change."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from threading import Lock
 
 import torch
 from torch import Tensor
@@ -20,66 +24,66 @@ class Turn:
     """How pictures are painted for as long as nothing changes.
 
     Attributes:
-        styles: names, each with its share; shares add up to 1.
-        weight: α of AdaIN styles.
-        scale: brush size.
-        colors: whose colours the styles take; None is their own.
+        style_weight: α of AdaIN styles.
+        style_scale: brush size.
+        takes_colors: the style takes the clip's colours.
+        seen_through: then, the look-up table that they are seen through.
     """
 
-    styles: tuple[tuple[str, float], ...]
-    weight: float = 1.0
-    scale: float = 1.0
-    colors: str | None = None
+    style_weight: float = 1.0
+    style_scale: float = 1.0
+    takes_colors: bool = False
+    seen_through: Path | None = None
 
 
 class ChangingStylizer:
     """Paints as it was turned last: a ``Stylizer``, but told beforehand how.
 
-    Styles are mixed as ``A:0.6+B:0.4`` is: pictures in the features of the AdaIN model, others as light.
-
     Args:
-        parts: stylizers, by the style's name and whose colours they take.
+        inner: the style; left as it is.
+        recolored: gives it in the clip's colours, seen through a look-up table; asked when that is first painted.
         turn: how to begin.
-        style: the one that this paints in, whatever it is turned to; None goes by the turn.
     """
 
-    def __init__(self, parts: Mapping[tuple[str, str | None], Stylizer], turn: Turn, style: str | None = None) -> None:
-        self.parts = dict(parts)
+    def __init__(self, inner: Stylizer, recolored: Callable[[Path | None], Stylizer], turn: Turn) -> None:
+        self.inner = inner
+        self.name = inner.name
+        self._recolored = cache(recolored)
+        self._measuring = Lock()  # a render paints on several threads
         self.turn = turn
-        self._style = style
-        self.name = self._mixed().name
 
     def __call__(self, content: Tensor) -> Tensor:
         """(N, 3, H, W) RGB in [0, 1] to the same in float32, painted."""
-        stylizer, scale = self._mixed(), self.turn.scale
-        return (ScaledBrush(stylizer, scale) if scale != 1.0 else stylizer)(content)
+        return self._turned()(content)
 
     def to(self, device: str, dtype: torch.dtype) -> ChangingStylizer:
-        """Move and cast all parts; returns itself."""
-        self.parts = {key: part.to(device, dtype) for key, part in self.parts.items()}
+        """Move and cast the style; returns itself."""
+        self.inner = self.inner.to(device, dtype)
         return self
 
-    def _mixed(self) -> Stylizer:
-        styles = self.turn.styles if self._style is None else ((self._style, 1.0),)
-        names, shares = zip(*styles, strict=True)
-        parts = [self.parts[name, self.turn.colors] for name in names]
-        for stylizer in _of_pictures(parts):
-            stylizer.style_weight = self.turn.weight
-        if len(parts) == 1:
-            return parts[0]
-        pictures = [part for part in parts if isinstance(part, AdaInStylizer) and part.shares_net_with(parts[0])]
-        if len(pictures) == len(parts):
-            return AdaInStylizer.mixture(pictures, shares)
-        return LightMixture(parts, shares)
+    def _turned(self) -> Stylizer:
+        turn, stylizer = self.turn, self.inner
+        if turn.takes_colors:
+            with self._measuring:
+                stylizer = self._recolored(turn.seen_through)
+        stylizer = weighted(stylizer, turn.style_weight)
+        return ScaledBrush(stylizer, turn.style_scale) if turn.style_scale != 1.0 else stylizer
 
 
-def _of_pictures(stylizers: Sequence[Stylizer]) -> list[AdaInStylizer]:
-    found: list[AdaInStylizer] = []
-    for stylizer in stylizers:
-        if isinstance(stylizer, AdaInStylizer):
-            found.append(stylizer)
-        elif isinstance(stylizer, Recolored):
-            found += _of_pictures([stylizer.inner])
-        elif isinstance(stylizer, LightMixture):
-            found += _of_pictures(stylizer.parts)
-    return found
+def weighted(stylizer: Stylizer, style_weight: float) -> Stylizer:
+    """The same with another style weight, where it has one."""
+    if isinstance(stylizer, AdaInStylizer):
+        stylizer = copy(stylizer)
+        stylizer.style_weight = style_weight
+    elif isinstance(stylizer, Recolored):
+        return Recolored(weighted(stylizer.inner, style_weight), stylizer.colors)
+    elif isinstance(stylizer, LightMixture):
+        return LightMixture([weighted(part, style_weight) for part in stylizer.parts], stylizer.shares)
+    return stylizer
+
+
+def has_weight(stylizer: Stylizer) -> bool:
+    """Whether a style weight means anything to it."""
+    if isinstance(stylizer, LightMixture):
+        return any(map(has_weight, stylizer.parts))
+    return isinstance(stylizer, AdaInStylizer)

@@ -172,7 +172,7 @@ def combined(base: RenderConfig, values: Mapping[str, Any], resolve: Callable[[s
 def same_painting_key(config: RenderConfig, clip: Path) -> str:
     """Equal for settings under which the network paints the same content the same way."""
     kept = _settings_beyond(config, "look") - {"preserve_color"}
-    if config.preserve_color == "transfer":  # colours are measured on the clip
+    if "transfer" in config.values("preserve_color"):  # colours are measured on the clip
         return _key(config, kept | {*_MEASURED_BY, "preserve_color"}, clip)
     return _key(config, kept)
 
@@ -180,9 +180,9 @@ def same_painting_key(config: RenderConfig, clip: Path) -> str:
 def same_steady_key(config: RenderConfig, clip: Path) -> str:
     """Equal for settings under which the same frames of a clip come out of the temporal filter at one consistency."""
     kept = _settings_beyond(config, "look", "after") - {"consistency", "lut_at", "preserve_color"}
-    if config.lut_at == "after":
+    if set(config.values("lut_at")) == {"after"}:
         kept -= {"lut"}
-    takes_colors = config.preserve_color == "transfer"
+    takes_colors = "transfer" in config.values("preserve_color")
     return _key(config, kept | (_MEASURED_BY if takes_colors else set()), clip) + str(takes_colors)
 
 
@@ -194,7 +194,7 @@ def _settings_beyond(config: RenderConfig, *reaches: Reach) -> set[str]:
 
 def _key(config: RenderConfig, fields: set[str], clip: Path | None = None) -> str:
     plain = config.model_dump(mode="json", include=fields)
-    files = [path for path in (clip, config.lut if "lut" in fields else None) if path is not None]
+    files = [path for path in (clip, *(config.values("lut") if "lut" in fields else ())) if path is not None]
     stamps = [(str(path), path.stat().st_mtime_ns if path.exists() else 0) for path in files]
     return json.dumps([plain, stamps], sort_keys=True)
 

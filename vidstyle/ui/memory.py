@@ -84,11 +84,13 @@ class RememberingStylizer:
     Args:
         stylizer: paints what is not remembered.
         memory: shared.
-        key: equal for stylizers that paint alike.
+        key: gives the same for stylizers that paint alike just now.
         check: called before every picture; raises to stop.
     """
 
-    def __init__(self, stylizer: Stylizer, memory: Memory, key: str, check: Callable[[], None]) -> None:
+    def __init__(
+        self, stylizer: Stylizer, memory: Memory, key: Callable[[], Hashable], check: Callable[[], None]
+    ) -> None:
         self.name = stylizer.name
         self._stylizer, self._memory, self._key, self._check = stylizer, memory, key, check
 
@@ -98,7 +100,7 @@ class RememberingStylizer:
 
     def _painted(self, picture: Tensor) -> Tensor:
         self._check()
-        key = ("stylized", self._key, fingerprint(picture))
+        key = ("stylized", self._key(), fingerprint(picture))
         held = self._memory.get(key)
         if held is None:
             painted = self._stylizer(picture)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -30,6 +30,7 @@ from vidstyle.pipeline.painter import Painter
 from vidstyle.pipeline.preview import PreviewFrame, preview_frame
 from vidstyle.planning import open_moment
 from vidstyle.rendering import clip_facts, num_warmup
+from vidstyle.stylizers.changing import ChangingStylizer, Turn
 from vidstyle.ui.controls import same_painting_key, same_steady_key, same_stylizer_key
 from vidstyle.ui.memory import Memory, RememberingFlow, RememberingStylizer, a_fair_share
 from vidstyle.ui.states import NEIGHBOURS, RememberingFilter, find_beginning, keep_states, kept_indices
@@ -267,7 +268,8 @@ class Previewer:
         key = f"{flow.name} {flow.weights or ''} {composition.compute.device}"
         painter.flow = RememberingFlow(painter.flow, self._memory, key, check)
         times = window.times
-        if config.changes_over_time or times is None:  # what is filtered depends on more than the settings' own values
+        # Filters that change, and layers that come and go, leave no states to begin from.
+        if times is None or config.changes("consistency", "style"):
             painter.temporal = RememberingFilter(config.consistency, self._memory, key)
             return _shown(window, painter)
         state_key = f"{key} {same_steady_key(config, clip)}"
@@ -279,7 +281,7 @@ class Previewer:
             key,
             beginning=begins,
             keep_at=kept_indices(part.num_before + 1),
-            num_layers=1 + len(painter.region_stylizers),
+            num_layers=len(painter.stylizers),
         )
         found = replace(_shown(part, painter), num_warmup_frames=temporal.num_before)
         keep_states(self._memory, state_key, config.consistency, times[-part.num_before - 1 :], temporal.kept())
@@ -288,14 +290,11 @@ class Previewer:
     def _remember_paintings(
         self, painter: Painter, clip: Path, config: RenderConfig, check: Callable[[], None]
     ) -> None:
-        if painter.look is not None and painter.look.turned:  # then content alone is not all
-            return
-        key = same_painting_key(config, clip)
-        layers = [
-            RememberingStylizer(stylizer, self._memory, f"{number} {key}", check)
-            for number, stylizer in enumerate((painter.stylizer, *painter.region_stylizers))
-        ]
-        painter.stylizer, painter.region_stylizers = layers[0], tuple(layers[1:])
+        key, turned = same_painting_key(config, clip), painter.look.turned if painter.look is not None else ()
+        painter.stylizers = tuple(
+            RememberingStylizer(stylizer, self._memory, partial(_key, f"{number} {key}", turned), check)
+            for number, stylizer in enumerate(painter.stylizers)
+        )
 
     def _composition(self, config: RenderConfig) -> Composition:
         key = same_stylizer_key(config)
@@ -316,6 +315,10 @@ class Previewer:
         if key not in self._flows:
             self._flows[key] = composition.flow()
         return self._flows[key]
+
+
+def _key(key: str, turned: Sequence[ChangingStylizer]) -> tuple[str, Turn | None]:
+    return key, turned[0].turn if turned else None  # all are turned alike
 
 
 def _decoded(coming: Window) -> Window:

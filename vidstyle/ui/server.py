@@ -33,6 +33,7 @@ from vidstyle.ui.previews import Kind, Previewer, SupersededError, clip_thumbnai
 from vidstyle.ui.session import MAX_UPLOAD_BYTES, NO_PICTURE_MODEL, RefusedError, Session, too_large
 
 STATIC = Path(__file__).parent / "static"
+_WINS = "What the preset's keyframes and shots say of it wins over this."
 _EVENT_SECONDS = 0.2
 _STATUS: dict[type[Exception], int] = {RefusedError: 403, SupersededError: 409}
 
@@ -117,6 +118,7 @@ def _add_pages(app: FastAPI, session: Session, jobs: Jobs) -> None:
             "clip": None if session.clip is None else str(session.clip),
             "clips": session.clips(),
             "styles": session.styles(),
+            "style_note": _WINS if session.base.changes("style") else "",
             "pictures": "" if session.picture_model() else NO_PICTURE_MODEL,
             "largest_picture_bytes": MAX_UPLOAD_BYTES,
             "controls": _offered(session),
@@ -250,7 +252,7 @@ def _offered(session: Session) -> list[dict[str, Any]]:
         if control["kind"] == "file":
             control["suggestions"] = session.files(control["suggestions"])
         if session.base.changes(control["field"]):
-            control["help"] += " What the preset's keyframes and shots say of it wins over this."
+            control["help"] += f" {_WINS}"
     return controls
 
 

@@ -10,9 +10,11 @@ import pytest
 
 from vidstyle.config import make_config
 from vidstyle.control_settings import CHANGING
-from vidstyle.controls.keyframes import tracks
+from vidstyle.controls.keyframes import check_keyframes, tracks
 from vidstyle.controls.over_time import controls_over_time, painting_jumps
+from vidstyle.controls.shots import ShotList
 from vidstyle.errors import ConfigError
+from vidstyle.moments import Timecode, parse_moment
 
 
 def track(name: str, *keys: dict[str, Any]) -> Any:
@@ -43,9 +45,46 @@ def test_every_setting_has_keys_of_its_own() -> None:
     assert found["detail"](Fraction(0)) == 0.5
 
 
-def test_two_keys_at_one_moment() -> None:
-    with pytest.raises(ConfigError, match="at 1 s set strength"):
-        track("strength", {"at": 1, "strength": 0}, {"at": 1.0, "strength": 1})
+def seconds_of(at: float | str) -> Fraction:
+    moment = parse_moment(at)
+    if isinstance(moment, Timecode):
+        raise ConfigError(f"The moment cannot be used: the clip has no timecode {moment}.")
+    return moment
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "[[keyframes]]\nat=1\nstrength=0\n[[keyframes]]\nat=1.0\nstrength=1\n",
+            "'keyframes.1.strength'.*line 6, cannot be",
+        ),
+        (
+            "[[keyframes]]\nat=1\nmask='a'\n[[keyframes]]\nat=1\nmask='none'\n",
+            "'keyframes.1.mask'.*line 6, cannot be 'none'",
+        ),
+        (
+            "[[regions]]\nmask='a'\nstyle='b'\n[[regions]]\nmask='c'\nstyle='d'\n"
+            "[[regions.keyframes]]\nat=2\nfeather=1\n[[regions.keyframes]]\nat=2\nfeather=3\n",
+            "'regions.1.keyframes.1.feather'.*line 12, cannot be 3.0: another keyframe sets it at 2 s",
+        ),
+        ("[[keyframes]]\nat='01:00:00:00'\nstrength=0\n", "'keyframes.0.at'.*line 2, .*the clip has no timecode"),
+    ],
+)
+def test_two_keys_at_one_moment_and_moments_that_are_not_there(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "look.toml").write_text(text)
+    config = make_config(tmp_path / "look.toml")
+    with pytest.raises(ConfigError, match=message):
+        check_keyframes(config, seconds_of)
+
+
+def test_keys_past_the_end_are_noted() -> None:
+    config = make_config(
+        keyframes=[{"at": 1, "strength": 0, "detail": 1}, {"at": 4, "strength": 1}, {"at": 4, "detail": 0}]
+    )
+    assert check_keyframes(config, seconds_of) == []
+    notes = check_keyframes(config, seconds_of, Fraction(4))
+    assert notes == [f"Keyframe 'keyframes.{index}' is at 4 s, past the end of the clip (4 s)." for index in (1, 2)]
 
 
 @pytest.mark.parametrize(
@@ -118,6 +157,8 @@ def test_values_at_some_time_or_other() -> None:
     [
         ([{"at": 0, "style_scale": 1, "ease": "hold"}, {"at": 1, "style_scale": 2}], (1,)),
         ([{"at": 0, "style_scale": 1}, {"at": 1, "style_scale": 2}], ()),
+        ([{"at": 0, "style_weight": 1, "ease": "hold"}, {"at": 1, "style_weight": 0}], (1,)),
+        ([{"at": 0, "style": "a", "ease": "hold"}, {"at": 1, "style": "b"}], ()),
         ([{"at": 0, "preserve_color": "luma"}, {"at": 1, "preserve_color": "none"}], ()),
         ([{"at": 0, "preserve_color": "luma"}, {"at": 1, "preserve_color": "transfer"}], (1,)),
         ([{"at": 0, "lut": "a.cube"}, {"at": 1, "lut": "b.cube"}], ()),
@@ -127,8 +168,16 @@ def test_values_at_some_time_or_other() -> None:
     ],
 )
 def test_where_a_painting_jumps(keys: list[dict[str, Any]], jumps: tuple[int, ...]) -> None:
-    def seconds_of(at: float | str) -> Fraction:
-        return Fraction(str(at))
-
     config = make_config(keyframes=keys)
-    assert painting_jumps(config, controls_over_time(config, None, seconds_of), seconds_of) == jumps
+    controls = controls_over_time(config, None, seconds_of)
+    assert painting_jumps(config, controls, seconds_of, has_weight=True) == jumps
+    if "style_weight" in keys[0]:
+        assert painting_jumps(config, controls, seconds_of, has_weight=False) == ()
+
+
+def test_nothing_jumps_in_a_shot_that_has_a_value_of_its_own() -> None:
+    keys = [{"at": 0, "style_scale": 1, "ease": "hold"}, {"at": 1, "style_scale": 2}]
+    config = make_config(keyframes=keys, shots=[{"start": 0.5, "style_scale": 3}])
+    shots = ShotList((Fraction(1, 2),), ({"style_scale": 3.0},))
+    controls = controls_over_time(config, shots, seconds_of)
+    assert painting_jumps(config, controls, seconds_of, has_weight=True) == ()

@@ -76,9 +76,9 @@ def test_regions_lie_over_the_rest() -> None:
 
 def test_what_is_to_be_the_source_is_the_source() -> None:
     """Not what the temporal filter makes of it."""
-    smoothed = torch.full_like(PAINT, 0.3)
-    regions = [Layer(Mask(Halves(), [], 8))]
-    mixed = finished(Look(Controls(detail=1.0), regions=regions, unpainted=(True, False)), smoothed, PAINT)
+    look = Look(Controls(detail=1.0), regions=[Layer(Mask(Halves(), [], 8))], unpainted=(True, False))
+    assert look.paints(flat_frame(0)) == (False, True)
+    mixed = look.finish(flat_frame(0), Prepared(SOURCE, SOURCE), (None, PAINT))
     assert mixed[..., 4:].equal(SOURCE[..., 4:])
     assert mixed[..., :4].equal(PAINT[..., :4])
 
@@ -175,3 +175,16 @@ def test_where_paintings_do_not_blend() -> None:
     assert [look.starts_anew(flat_frame(second)) for second in range(7)] == [
         False, False, True, False, False, True, False,
     ]  # fmt: skip
+
+
+def test_styles_that_are_shown_are_painted_and_added_as_light() -> None:
+    half = Controls(style=(("white", 0.5), ("black", 0.5)))
+    at = {0: Controls(style=(("white", 1.0),)), 1: half, 2: Controls(style=(("black", 1.0),))}
+    look = moving(Look(styles=("white", "black"), unpainted=(False, False)), at)
+    frames = [flat_frame(second) for second in range(4)]
+    assert [look.paints(frame) for frame in frames] == [(True, False), (True, True), (False, True), (False, True)]
+    assert [look.num_alike(frames[first:]) for first in range(4)] == [1, 1, 2, 1]
+    white, black = torch.ones_like(SOURCE), torch.zeros_like(SOURCE)
+    mixed = look.finish(frames[1], Prepared(SOURCE, SOURCE), (white, black))
+    torch.testing.assert_close(mixed, torch.full_like(SOURCE, 0.7354), atol=1e-4, rtol=0)
+    assert look.finish(frames[2], Prepared(SOURCE, SOURCE), (None, black)).equal(black)

@@ -17,7 +17,7 @@ from vidstyle.temporal.filter import ConsistencyFilter
 
 def make_painter(stylizer: Any = None, **changes: Any) -> Painter:
     parts: dict[str, Any] = {
-        "stylizer": stylizer or FakeStylizer(),
+        "stylizers": (stylizer or FakeStylizer(),),
         "temporal": None,
         "flow": None,
         "cuts": None,

@@ -97,7 +97,7 @@ def test_nothing_behind_the_moment_is_painted(clip: Clip, batch_size: int) -> No
     found = preview_frame(clip.opened(seconds(50), 10), painter, seconds(50))
     assert found is not None
     assert found.num_warmup_frames == 10
-    assert sum(painter.stylizer.batches) == 11
+    assert sum(painter.stylizers[0].batches) == 11
 
 
 @pytest.mark.parametrize("batch_size", [1, 4, 64])
@@ -130,7 +130,7 @@ def test_strengths_are_mixed_from_one_painting(clip: Clip, batch_size: int) -> N
     assert torch.equal(source, found.painted.source.data)
     assert torch.equal(full, found.painted.data)
     assert torch.all((half.int() * 2 - source.int() - full.int()).abs() <= 2)
-    assert sum(painter.stylizer.batches) == 11
+    assert sum(painter.stylizers[0].batches) == 11
 
 
 @pytest.mark.parametrize(("at", "num_frames"), [(50, 31), (2, 12), (NUM_FRAMES - 3, 31)])

@@ -40,7 +40,7 @@ class Inverting:
 def painter(stylizer: Inverting, **changes: Any) -> Painter:
     parts: dict[str, Any] = {"temporal": ConsistencyFilter(0.9), "flow": StillFlow(), "cuts": FakeCuts(7)}
     more: dict[str, Any] = {"device": torch.device("cpu"), "size": None, "batch_size": 1}
-    return Painter(stylizer=stylizer, **(parts | more | changes))
+    return Painter(stylizers=(stylizer,), **(parts | more | changes))
 
 
 @pytest.fixture(params=[2, 3])

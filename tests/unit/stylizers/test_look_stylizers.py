@@ -11,10 +11,10 @@ from network_factory import lively_decoder, picture, tiny_encoder
 from torch import Tensor
 
 from vidstyle.errors import ConfigError
-from vidstyle.imaging.color_transfer import ColorStatistics
+from vidstyle.imaging.color_transfer import ColorMap, ColorStatistics
 from vidstyle.stylizers.adain import AdaInNet, AdaInStylizer
 from vidstyle.stylizers.brush import ScaledBrush
-from vidstyle.stylizers.changing import ChangingStylizer, Turn
+from vidstyle.stylizers.changing import ChangingStylizer, Turn, has_weight
 from vidstyle.stylizers.mixture import LightMixture, parse_mixture
 from vidstyle.stylizers.recolored import Recolored, in_colors_of
 
@@ -136,34 +136,44 @@ def test_other_styles_take_the_content_s_colours_by_one_map() -> None:
 
 
 def test_a_stylizer_paints_as_it_was_turned_last() -> None:
-    white, dark, content = Tint(1, 1, 1), Tint(0, 0, 0), torch.ones(1, 3, 16, 16)
-    parts: dict[tuple[str, str | None], Any] = {("a", None): white, ("b", None): dark, ("a", "seen"): Tint(0.5, 1, 1)}
-    stylizer = ChangingStylizer(parts, Turn((("a", 1.0),)))
+    plain, seen, content = (
+        Tint(1, 1, 1),
+        {None: Tint(0.5, 1, 1), Path("a.cube"): Tint(0.25, 1, 1)},
+        torch.ones(1, 3, 16, 16),
+    )
+    asked: list[Path | None] = []
+
+    def recolored(table: Path | None) -> Tint:
+        asked.append(table)
+        return seen[table]
+
+    stylizer = ChangingStylizer(plain, recolored, Turn())
     assert stylizer(content).equal(content)
-    stylizer.turn = Turn((("a", 0.5), ("b", 0.5)))
-    torch.testing.assert_close(stylizer(content), torch.full_like(content, 0.7354), atol=1e-4, rtol=0)
-    stylizer.turn = Turn((("b", 1.0),), scale=2.0)
-    assert stylizer(content).equal(content * 0)
-    assert dark.sizes[-1] == (8, 8)
-    stylizer.turn = Turn((("a", 1.0),), colors="seen")
-    assert stylizer(content)[:, 0].unique().tolist() == [0.5]
-    always = ChangingStylizer(parts, Turn((("b", 1.0),)), "a")
-    assert always(content).equal(content)
+    stylizer.turn = Turn(style_scale=2.0)
+    assert stylizer(content).equal(content)
+    assert plain.sizes[-1] == (8, 8)
+    assert asked == []
+    for table, red in ((None, 0.5), (Path("a.cube"), 0.25), (None, 0.5)):
+        stylizer.turn = Turn(takes_colors=True, seen_through=table)
+        assert stylizer(content)[:, 0].unique().tolist() == [red]
+    assert asked == [None, Path("a.cube")]  # measured once
     assert stylizer.to("cpu", torch.float32) is stylizer
-    assert dark.moved_to == ("cpu", torch.float32)
+    assert plain.moved_to == ("cpu", torch.float32)
 
 
-def test_pictures_go_over_into_each_other_in_features() -> None:
+def test_a_weight_is_turned_without_a_trace() -> None:
+    """Other painters have the same stylizers, and colours are measured with the weight of the settings."""
     net, content = network(), picture(40, 48)
-    images = [picture(48, 48, seed=3)[0], picture(48, 48, seed=9)[0] * 0.3]
-    parts: dict[tuple[str, str | None], Any] = {
-        (str(i), None): AdaInStylizer(str(i), net, image) for i, image in enumerate(images)
-    }
-    stylizer = ChangingStylizer(parts, Turn((("0", 0.25), ("1", 0.75))))
-    mixed = AdaInStylizer("m", net, list(zip(images, (0.25, 0.75), strict=True)))
-    torch.testing.assert_close(stylizer(content), mixed(content), atol=1e-5, rtol=0)
-    stylizer.turn = Turn((("0", 0.25), ("1", 0.75)), weight=0.5)
-    mixed.style_weight = 0.5
-    torch.testing.assert_close(stylizer(content), mixed(content), atol=1e-5, rtol=0)
-    parts["1", None] = AdaInStylizer("1", network(), images[1])
-    assert isinstance(ChangingStylizer(parts, Turn((("0", 0.25), ("1", 0.75))))._mixed(), LightMixture)
+    style = AdaInStylizer("a", net, picture(48, 48, seed=3)[0], 0.7)
+    mixture = LightMixture([style, Tint(1, 1, 1)], [0.5, 0.5])
+    for inner in (style, mixture, Recolored(mixture, ColorMap(torch.eye(3), torch.zeros(3)))):
+        before = inner(content)
+        found = {}
+        for weight in (0.0, 0.7, 1.0):
+            stylizer = ChangingStylizer(inner, lambda _: style, Turn(style_weight=weight))
+            found[weight] = stylizer(content)
+        assert found[0.7].equal(before)
+        assert not found[0.0].equal(found[1.0])
+        assert inner(content).equal(before)
+    assert has_weight(mixture)
+    assert not has_weight(Tint(1, 1, 1))

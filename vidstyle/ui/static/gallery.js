@@ -22,7 +22,8 @@ export class Gallery {
     this.wireDrop();
   }
 
-  open({ styles, settings, pictures, largest_picture_bytes }) {
+  open({ styles, settings, style_note, pictures, largest_picture_bytes }) {
+    $("style-note").textContent = style_note;
     this.styles = styles;
     this.style = settings.style;
     this.refusal = pictures;
