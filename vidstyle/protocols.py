@@ -86,6 +86,10 @@ class TemporalFilter(Protocol):
         """
         ...
 
+    def at(self, consistency: float) -> TemporalFilter:
+        """The same filter with another consistency, 0 to 1; states of one do for the other."""
+        ...
+
 
 class MediaSource(Protocol):
     """An open clip: iterate once to get its frames and packets in the file's order."""

@@ -22,7 +22,6 @@ from vidstyle.imaging.grain import GrainFilter
 from vidstyle.imaging.linear_light import blend_light
 from vidstyle.imaging.luma import with_chroma_of
 from vidstyle.stylizers.changing import ChangingStylizer
-from vidstyle.temporal.filter import ConsistencyFilter
 
 #: (N, 3, H, W) in [0, 1] to the same.
 Picture = Callable[[Tensor], Tensor]
@@ -154,11 +153,9 @@ class Look:
         before, self._num_jumps = self._num_jumps, bisect_right(self.jumps, self.seconds_of(frame) + ROUNDING)
         return before not in (None, self._num_jumps)
 
-    def temporal(self, frame: VideoFrame) -> ConsistencyFilter | None:
-        """The temporal filter for a frame; None where it is always the same."""
-        if not self.changes_consistency:
-            return None
-        return ConsistencyFilter(self._at(frame).consistency)
+    def consistency(self, frame: VideoFrame) -> float | None:
+        """The temporal filter's, for a frame; None where it is always the same."""
+        return self._at(frame).consistency if self.changes_consistency else None
 
     def finish(
         self, frame: VideoFrame, prepared: Prepared, painted: Sequence[Tensor | None], strength: float | None = None

@@ -311,7 +311,8 @@ class Painter:
     ) -> Sequence[Tensor | None]:
         if self.temporal is None or self.flow is None:
             return painted
-        temporal = (self.look.temporal(frame) if self.look is not None else None) or self.temporal
+        consistency = self.look.consistency(frame) if self.look is not None else None
+        temporal = self.temporal if consistency is None else self.temporal.at(consistency)
         starts_anew = self.look is not None and self.look.starts_anew(frame)
         if starts_shot:
             self.flow.reset()

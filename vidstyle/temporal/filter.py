@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from copy import copy
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -48,9 +50,18 @@ class ConsistencyFilter:
     """
 
     def __init__(self, consistency: float, photometric_weight: float = 60.0) -> None:
+        self._photometric_weight = photometric_weight
+        self._set(consistency)
+
+    def _set(self, consistency: float) -> None:
         self.beta = beta_from_consistency(consistency)
         self._low_beta = low_frequency_beta(self.beta)
-        self._photometric_weight = photometric_weight
+
+    def at(self, consistency: float) -> Self:
+        """The same filter with another consistency; see ``vidstyle.protocols.TemporalFilter``."""
+        other = copy(self)
+        other._set(consistency)
+        return other
 
     def step(
         self, content: Tensor, stylized: Tensor, motion: Motion | None, state: FilterState | None

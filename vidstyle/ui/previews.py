@@ -268,8 +268,7 @@ class Previewer:
         key = f"{flow.name} {flow.weights or ''} {composition.compute.device}"
         painter.flow = RememberingFlow(painter.flow, self._memory, key, check)
         times = window.times
-        # Filters that change, and layers that come and go, leave no states to begin from.
-        if times is None or config.changes("consistency", "style"):
+        if times is None or config.changes("style"):  # layers that come and go leave no states to begin from
             painter.temporal = RememberingFilter(config.consistency, self._memory, key)
             return _shown(window, painter)
         state_key = f"{key} {same_steady_key(config, clip)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -163,6 +164,11 @@ class RememberingFilter(ConsistencyFilter):
             self._kept[index].layers.append(now.remembered.half())
             self._kept[index].num_before = self.num_before
         return steady, now
+
+    def at(self, consistency: float) -> Self:
+        """This filter itself, which goes on counting frames."""
+        self._set(consistency)
+        return self
 
     def refined(self, content: Tensor, previous: Tensor, motion: Motion) -> Tensor:
         """As the filter's own."""
