@@ -106,7 +106,8 @@ def keyframes() -> dict[str, Tensor]:
 
 def keyframed_styles() -> dict[str, Tensor]:
     keys = [{"at": 0.5, "style": STYLE, "style_scale": 0.6}, {"at": 2.5, "style": "mosaic", "style_scale": 2.0}]
-    return {f"{at:g} s": frame(at, keyframes=keys, size="640w") for at in (0.5, 1.2, 1.8, 2.5)}
+    settings = {"keyframes": keys, "size": "640w", "consistency": None}  # steady, for that makes a difference here
+    return {f"{at:g} s": frame(at, **settings) for at in (0.5, 1.2, 1.8, 2.5)}
 
 
 def shots() -> dict[str, Tensor]:
