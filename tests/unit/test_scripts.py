@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from itertools import pairwise
@@ -336,6 +337,23 @@ def test_encoders_are_compared_by_what_they_say_of_paintings(
     result = run_script("compare_encoders.py", "--encoder", other, *arguments)
     assert result.returncode == 0, result.stderr
     assert json.loads(output.read_text())["style"]["correlation"] < 0.999
+
+
+def test_what_open_photos_cost_is_measured_by_training_on_others(
+    data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(data_folder, data, ignore=shutil.ignore_patterns("photos"))
+    networks.photo_folder(data / "photos" / "research", num=2, size=(224, 224))
+    networks.photo_folder(data / "photos" / "open", num=1, size=(224, 224))
+    monkeypatch.setenv("VIDSTYLE_TEST_DATA", str(data))
+    arguments = ["--style", "starry-night", "--steps", "1", "--pictures", "1", "--checkpoint-dir", tmp_path / "runs"]
+    result = run_script("compare_content.py", *arguments)
+    assert result.returncode == 0, result.stderr
+    found = re.search(r"held-out loss open ([\d.]+), research ([\d.]+); open ([-+][\d.]+) %", result.stdout)
+    assert found is not None, result.stdout
+    assert float(found[1]) != float(found[2])
+    assert len(list((tmp_path / "runs").glob("*.checkpoint"))) == 2
 
 
 def test_stability_of_two_networks_is_measured_on_every_camera_move(
