@@ -117,6 +117,18 @@ def seconds_into(moment: Fraction | Timecode, rate: Fraction, start: Timecode | 
     return number / rate
 
 
+def moment_of_picture(value: float | str) -> Fraction:
+    """Seconds, for a single picture, which has no rate: of a timecode only what it comes after counts.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    moment = parse_moment(value)
+    if isinstance(moment, Fraction):
+        return moment
+    return Fraction(moment.hours * 3600 + moment.minutes * 60 + moment.seconds) + Fraction(moment.frames, 1000)
+
+
 def parse_frame_range(text: str) -> tuple[int, int]:
     """First and last frame number of ``A-B``, inclusive; ``A`` alone is one frame.
 

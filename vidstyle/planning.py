@@ -19,6 +19,7 @@ from vidstyle.media.probe import StreamInfo
 from vidstyle.media.reader import VideoReader, open_video
 from vidstyle.media.sequence_names import is_sequence, parse_pattern
 from vidstyle.media.streams import StreamPlan
+from vidstyle.moments import moment_of_picture
 from vidstyle.report import PlannedStream, RenderPlan
 from vidstyle.weights.registry import IDENTITY
 
@@ -233,6 +234,7 @@ def plan_still(source: Path, output: Path, size: tuple[int, int], config: Render
         raise UnsupportedMediaError(
             f"{source.name} is a picture and {output} is {kind}; write to a name ending in .png or .jpg.", output
         )
+    check_keyframes(config, moment_of_picture)
     kind = output.suffix[1:].lower()
     return RenderPlan(str(source), str(output), kind, output_size(config.size, size), num_frames=1)
 
@@ -287,7 +289,7 @@ def plan_render(
         audio=config.audio,
         keeps_alpha=reader.keeps_alpha,
         unpainted=not any(config.values("lut"))
-        and (min(config.values("strength")) == 0.0 or set(config.styles) == {IDENTITY}),
+        and (min(config.values("strength")) == 0.0 or IDENTITY in config.values("style")),
         hdr=reader.hdr,
     )
     codec = planned.settings.codec

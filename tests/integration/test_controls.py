@@ -139,6 +139,10 @@ def test_no_strength_leaves_every_sample(
     output = tmp_path / "out.mkv"
     package.stylize(source, output, style=str(painted_style), strength=0.0, codec="ffv1")
     assert stored_planes(output) == stored_planes(source)
+    keys = [{"at": 0, "style": "identity", "ease": "hold"}, {"at": 4 / 24, "style": str(painted_style)}]
+    package.stylize(source, output, keyframes=keys, codec="ffv1", overwrite=True)
+    assert stored_planes(output)[:4] == stored_planes(source)[:4]
+    assert stored_planes(output)[4] != stored_planes(source)[4]
     with av.open(str(output)) as container:
         assert container.streams.video[0].codec_context.name == "ffv1"
 
@@ -448,6 +452,23 @@ def test_a_still_has_controls_too(
     moving = vidstyle("stylize", style_picture, tmp_path / "no.png", *arguments, "--mask", mattes / "matte.mkv")
     assert moving.exit_code == 2
     assert "single picture" in moving.stderr
+
+
+@pytest.mark.parametrize(("moments", "exit_code"), [(("00:00:00:24", "00:00:01;02"), 0), (("00:00:01:00", 1.0), 2)])
+def test_keyframes_of_a_still_are_told_apart_by_timecode(
+    vidstyle, style_picture: Path, tmp_path: Path, moments: tuple[Any, Any], exit_code: int
+) -> None:
+    first, second = moments
+    (tmp_path / "look.toml").write_text(
+        f"style='identity'\n[[keyframes]]\nat={first!r}\nstrength=0\n[[keyframes]]\nat={second!r}\nstrength=1\n"
+    )
+    for command in (
+        ("stylize", style_picture, tmp_path / "out.png"),
+        ("probe", style_picture, "--output", tmp_path / "b.png"),
+    ):
+        done = vidstyle(*command, "--config", tmp_path / "look.toml")
+        assert done.exit_code == exit_code, done.stderr
+        assert ("look.toml, line 7" in done.stderr) == bool(exit_code)
 
 
 def test_a_mixture_with_a_sidecar(paint: Callable[..., np.ndarray], painted_style: Path, tmp_path: Path) -> None:

@@ -166,6 +166,25 @@ def of_files(key: dict[str, Any], files: Path) -> dict[str, Any]:
     return key | named
 
 
+REGIONS = (
+    {"mask": "half.png", "style": STYLE},
+    {"mask": "half.png", "style": f"{STYLE}:0.5+identity:0.5", "invert": True},
+)
+
+
+@pytest.mark.parametrize("at", [2.5 / RATE, 9.5 / RATE, AT])
+def test_beside_what_is_not_painted_every_layer_goes_on_with_its_own_past(
+    page: TestClient, session: Session, files: Path, at: float
+) -> None:
+    regions = tuple(region | {"mask": files / region["mask"]} for region in REGIONS)
+    settings = PLAIN | {"style": "identity"}
+    session.base = make_config(**settings, regions=regions)
+    page.post("/api/prepare", json={"clip": "waves.mp4", "at": at, "kind": "parity", "settings": settings})
+    for turned in ({}, {"strength": 0.5}, {"consistency": 0.8}, {}):
+        wanted = rendered(files, settings | turned | {"regions": regions}, int(at * RATE))
+        assert psnr(shown(page, settings | turned, at), wanted) > 45
+
+
 def test_one_thing_after_the_other_shows_what_it_renders(page: TestClient, files: Path) -> None:
     """Whatever is remembered of a frame when the next is shown, at another strength, mask or consistency."""
     now = dict(PLAIN)

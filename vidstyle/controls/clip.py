@@ -16,12 +16,10 @@ from vidstyle.frames import VideoFrame
 from vidstyle.media.reader import VideoReader, open_video
 from vidstyle.media.sequence_frames import FrameChoice
 from vidstyle.media.sequence_reader import SequenceReader
-from vidstyle.moments import parse_moment, seconds_into
+from vidstyle.moments import moment_of_picture
 
 #: Frames that statistics of a whole clip are taken from, spread evenly over it.
 NUM_SAMPLES = 5
-#: Timecodes tell keyframes of a single picture apart, whose first it is painted by.
-_PICTURE_RATE = Fraction(24)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +46,7 @@ class ClipFacts:
 
 def facts_of_picture(picture: Tensor) -> ClipFacts:
     """Of a single (3, H, W) picture; every moment is its own."""
-    return ClipFacts("bt709", lambda _: Fraction(0), _plain_moment, list, lambda: [picture])
-
-
-def _plain_moment(value: float | str) -> Fraction:
-    return seconds_into(parse_moment(value), _PICTURE_RATE)
+    return ClipFacts("bt709", lambda _: Fraction(0), moment_of_picture, list, lambda: [picture])
 
 
 def facts_of(

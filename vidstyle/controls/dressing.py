@@ -75,7 +75,7 @@ def dress(
         controls=controls,
         turned=dressed if _turns(config, is_weighted=is_weighted) else (),
         changes_consistency=config.changes("consistency"),
-        jumps=painting_jumps(config, controls, clip.moment, has_weight=is_weighted),
+        jumps=[painting_jumps(config, controls, clip.moment, has_weight=has_weight(each)) for each in layers],
         styles=styles,
         shots=shots,
         seconds_of=clip.seconds_of,

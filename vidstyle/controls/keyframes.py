@@ -138,7 +138,7 @@ def check_keyframes(
             except ConfigError as error:
                 reason = str(error).partition(": ")[2].removesuffix(".")
                 raise _unusable(config, (*where, index, "at"), key.at, reason) from error
-            if length_seconds is not None and moment >= length_seconds:
+            if length_seconds is not None and moment > length_seconds:
                 notes.append(
                     f"Keyframe '{_dotted((*where, index))}' is at {float(moment):g} s, past the end of the clip "
                     f"({float(length_seconds):g} s)."

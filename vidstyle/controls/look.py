@@ -79,7 +79,7 @@ class Look:
         controls: what they are set to.
         turned: stylizers to tell of it, which change over time.
         changes_consistency: consistency does.
-        jumps: moments at which paintings change all at once, so that none is to blend over them; in order.
+        jumps: of each stylizer the moments at which its paintings change all at once, in order; none blends over one.
         styles: what each of the first paintings is painted in, which are added as light; regions' come behind them.
         shots: where shots begin; None where nothing is known of them.
         seconds_of: when a frame starts, counted from the clip's first frame.
@@ -94,7 +94,7 @@ class Look:
     controls: OverTime = field(default_factory=Controls)
     turned: Sequence[ChangingStylizer] = ()
     changes_consistency: bool = False
-    jumps: Sequence[Fraction] = ()
+    jumps: Sequence[Sequence[Fraction]] = ((),)
     styles: Sequence[str] = ("",)
     shots: ShotList | None = None
     seconds_of: Callable[[VideoFrame], Fraction] = lambda _: Fraction(0)
@@ -105,7 +105,7 @@ class Look:
     regions: Sequence[Layer] = ()
     unpainted: Sequence[bool] = (False,)
     _shot: int | None = None
-    _num_jumps: int | None = None
+    _num_jumps: Sequence[int] | None = None
 
     def prepare(self, pictures: Tensor, frames: Sequence[VideoFrame]) -> Prepared:
         """Before painting.
@@ -148,10 +148,12 @@ class Look:
         before, self._shot = self._shot, self.shots.index(self.seconds_of(frame))
         return before not in (None, self._shot)
 
-    def starts_anew(self, frame: VideoFrame) -> bool:
-        """Whether the painting of a frame, the next of the stream, is not to blend with the one before it."""
-        before, self._num_jumps = self._num_jumps, bisect_right(self.jumps, self.seconds_of(frame) + ROUNDING)
-        return before not in (None, self._num_jumps)
+    def jumping(self, frame: VideoFrame) -> list[bool]:
+        """For each stylizer, whether its painting of the stream's next frame is not to blend with the one before."""
+        moment = self.seconds_of(frame) + ROUNDING
+        now = [bisect_right(jumps, moment) for jumps in self.jumps]
+        before, self._num_jumps = self._num_jumps or now, now
+        return [num != num_before for num, num_before in zip(now, before, strict=True)]
 
     def consistency(self, frame: VideoFrame) -> float | None:
         """The temporal filter's, for a frame; None where it is always the same."""

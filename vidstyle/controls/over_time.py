@@ -82,13 +82,13 @@ def _controls(values: dict[str, object]) -> Controls:
 def painting_jumps(
     config: RenderConfig, controls: OverTime, seconds_of: SecondsOf, *, has_weight: bool
 ) -> tuple[Fraction, ...]:
-    """Moments at which keyframes change how styles paint all at once, in order.
+    """Moments at which keyframes change how a style paints all at once, in order.
 
     Args:
         config: settings.
         controls: the same, over time.
         seconds_of: reads a moment.
-        has_weight: a style weight means something to the styles.
+        has_weight: a style weight means something to the style.
     """
     if not callable(controls):
         return ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from threading import Lock
@@ -140,6 +140,8 @@ class Painter:
         output_dtype: of the frames given back: uint8, or uint16 over its whole range for an output of more than 8 bits.
         look: what is done to frames before they are painted, and to paintings after; None does nothing.
         keeps_last: hold on to what ``at_strength`` needs.
+        on_states: called after each filtered frame with whether it starts a shot and the filter's states, one a
+            stylizer; what it gives back is gone on with.
     """
 
     stylizers: tuple[Stylizer, ...]
@@ -152,6 +154,7 @@ class Painter:
     output_dtype: torch.dtype = torch.uint8
     look: Look | None = None
     keeps_last: bool = False
+    on_states: Callable[[bool, Sequence[Any]], list[Any]] | None = None
     fallbacks: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -313,11 +316,12 @@ class Painter:
             return painted
         consistency = self.look.consistency(frame) if self.look is not None else None
         temporal = self.temporal if consistency is None else self.temporal.at(consistency)
-        starts_anew = self.look is not None and self.look.starts_anew(frame)
+        jumps = self.look.jumping(frame) if self.look is not None else [False] * len(painted)
         if starts_shot:
             self.flow.reset()
-        if starts_shot or starts_anew:
-            self._states = [None] * len(painted)
+        self._states = [
+            None if starts_shot or jumps_now else state for state, jumps_now in zip(self._states, jumps, strict=True)
+        ]
         with self.clock.stage("flow"):
             motion = self.flow.push(content)
         with self.clock.stage("filter"):
@@ -326,4 +330,6 @@ class Painter:
                 for layer, state in zip(painted, self._states, strict=True)
             ]
         self._states = [state for _, state in steps]
+        if self.on_states is not None:
+            self._states = self.on_states(starts_shot, self._states)
         return [steady for steady, _ in steps]

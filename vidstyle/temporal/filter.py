@@ -50,17 +50,15 @@ class ConsistencyFilter:
     """
 
     def __init__(self, consistency: float, photometric_weight: float = 60.0) -> None:
-        self._photometric_weight = photometric_weight
-        self._set(consistency)
-
-    def _set(self, consistency: float) -> None:
         self.beta = beta_from_consistency(consistency)
         self._low_beta = low_frequency_beta(self.beta)
+        self._photometric_weight = photometric_weight
 
     def at(self, consistency: float) -> Self:
         """The same filter with another consistency; see ``vidstyle.protocols.TemporalFilter``."""
         other = copy(self)
-        other._set(consistency)
+        other.beta = beta_from_consistency(consistency)
+        other._low_beta = low_frequency_beta(other.beta)
         return other
 
     def step(

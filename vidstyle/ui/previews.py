@@ -33,7 +33,14 @@ from vidstyle.rendering import clip_facts, num_warmup
 from vidstyle.stylizers.changing import ChangingStylizer, Turn
 from vidstyle.ui.controls import same_painting_key, same_steady_key, same_stylizer_key
 from vidstyle.ui.memory import Memory, RememberingFlow, RememberingStylizer, a_fair_share
-from vidstyle.ui.states import NEIGHBOURS, RememberingFilter, find_beginning, keep_states, kept_indices
+from vidstyle.ui.states import (
+    NEIGHBOURS,
+    RememberingFilter,
+    StateKeeper,
+    find_beginning,
+    keep_states,
+    kept_indices,
+)
 
 #: ``source``: as decoded. ``draft``: painted on its own, no frame before it seen. ``parity``: as the render's.
 Kind = Literal["source", "draft", "parity"]
@@ -267,23 +274,16 @@ class Previewer:
             return _shown(window, painter)
         key = f"{flow.name} {flow.weights or ''} {composition.compute.device}"
         painter.flow = RememberingFlow(painter.flow, self._memory, key, check)
+        painter.temporal = RememberingFilter(config.consistency, self._memory, key)
         times = window.times
-        if times is None or config.changes("style"):  # layers that come and go leave no states to begin from
-            painter.temporal = RememberingFilter(config.consistency, self._memory, key)
+        if times is None:
             return _shown(window, painter)
         state_key = f"{key} {same_steady_key(config, clip)}"
         begins = find_beginning(self._memory, state_key, config.consistency, times)
         part = window if begins is None else window.beginning(window.num_before - begins.index)
-        temporal = painter.temporal = RememberingFilter(
-            config.consistency,
-            self._memory,
-            key,
-            beginning=begins,
-            keep_at=kept_indices(part.num_before + 1),
-            num_layers=len(painter.stylizers),
-        )
-        found = replace(_shown(part, painter), num_warmup_frames=temporal.num_before)
-        keep_states(self._memory, state_key, config.consistency, times[-part.num_before - 1 :], temporal.kept())
+        keeper = painter.on_states = StateKeeper(begins, kept_indices(part.num_before + 1))
+        found = replace(_shown(part, painter), num_warmup_frames=keeper.num_before)
+        keep_states(self._memory, state_key, config.consistency, times[-part.num_before - 1 :], keeper.kept)
         return found
 
     def _remember_paintings(

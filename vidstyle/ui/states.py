@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Self
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -26,17 +25,17 @@ class Remembered:
     """What the filter held after a frame.
 
     Attributes:
-        layers: (1, 3, H, W) float16 each: the painting's, and those of the regions.
+        layers: (1, 3, H, W) float16 of each stylizer's painting; None where it painted none.
         num_before: frames of the same shot that the filter had seen before this one.
     """
 
-    layers: tuple[Tensor, ...]
+    layers: tuple[Tensor | None, ...]
     num_before: int
 
     @property
     def num_bytes(self) -> int:
         """Of all layers."""
-        return sum(layer.numel() * layer.element_size() for layer in self.layers)
+        return sum(layer.numel() * layer.element_size() for layer in self.layers if layer is not None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,7 +49,7 @@ class Beginning:
     """
 
     index: int
-    layers: tuple[Tensor, ...]
+    layers: tuple[Tensor | None, ...]
     num_before: int
 
 
@@ -81,7 +80,10 @@ def find_beginning(memory: Memory, key: str, consistency: float, times: Sequence
     if not isinstance(low, Remembered) or not isinstance(high, Remembered):
         return None
     share = 0.0 if below == above else (_length(consistency) - _length(below)) / (_length(above) - _length(below))
-    layers = [torch.lerp(a.float(), b.float(), share) for a, b in zip(low.layers, high.layers, strict=True)]
+    layers = [
+        None if a is None or b is None else torch.lerp(a.float(), b.float(), share)
+        for a, b in zip(low.layers, high.layers, strict=True)
+    ]
     return Beginning(index, tuple(layers), low.num_before)
 
 
@@ -112,63 +114,49 @@ def _length(consistency: float) -> float:
     return -math.log(1.0 - beta_from_consistency(consistency))
 
 
-@dataclass
-class _Kept:
-    layers: list[Tensor] = field(default_factory=list)
-    num_before: int = 0
+class StateKeeper:
+    """Lets a painter begin in the middle, and keeps its states: what its ``on_states`` is.
+
+    Args:
+        beginning: what to remember of the first frame, instead of its paintings.
+        keep_at: indices of the frames whose states are kept.
+    """
+
+    def __init__(self, beginning: Beginning | None, keep_at: Collection[int]) -> None:
+        self._beginning, self._keep_at, self._index = beginning, frozenset(keep_at), -1
+        #: The states asked for, of frames that came.
+        self.kept: dict[int, Remembered] = {}
+        #: Frames of the same shot that count as seen before the one that came last.
+        self.num_before = 0 if beginning is None else beginning.num_before
+
+    def __call__(self, starts_shot: bool, states: Sequence[FilterState | None]) -> list[FilterState | None]:
+        """States that the painter goes on with after a frame; those of the first make way for the beginning's."""
+        self._index += 1
+        if self._index > 0:
+            self.num_before = 0 if starts_shot else self.num_before + 1
+        elif self._beginning is not None:
+            states = [
+                None if state is None or layer is None else FilterState(layer.float(), state.content)
+                for state, layer in zip(states, self._beginning.layers, strict=True)
+            ]
+        if self._index in self._keep_at:
+            layers = tuple(None if state is None else state.remembered.half() for state in states)
+            self.kept[self._index] = Remembered(layers, self.num_before)
+        return list(states)
 
 
 class RememberingFilter(ConsistencyFilter):
-    """The temporal filter, remembering what of its work is the same at every consistency, and where it was.
+    """The temporal filter, remembering what of its work is the same at every consistency.
 
     Args:
         consistency: as the filter's.
         memory: shared.
         key: of the flow estimator.
-        beginning: what to remember of the first frame, instead of its painting.
-        keep_at: indices of the frames whose states are kept.
-        num_layers: paintings of each frame, which come one after the other.
     """
 
-    def __init__(
-        self,
-        consistency: float,
-        memory: Memory,
-        key: str,
-        *,
-        beginning: Beginning | None = None,
-        keep_at: Collection[int] = (),
-        num_layers: int = 1,
-    ) -> None:
+    def __init__(self, consistency: float, memory: Memory, key: str) -> None:
         super().__init__(consistency)
         self._memory, self._key = memory, key
-        self._beginning, self._num_layers = beginning, num_layers
-        self._kept = {index: _Kept() for index in keep_at}
-        self._num_steps = 0
-        #: Frames of the same shot that count as seen before the one filtered last.
-        self.num_before = 0 if beginning is None else beginning.num_before
-
-    def step(
-        self, content: Tensor, stylized: Tensor, motion: Motion | None, state: FilterState | None
-    ) -> tuple[Tensor, FilterState | None]:
-        """As the filter's own."""
-        index, layer = divmod(self._num_steps, self._num_layers)
-        self._num_steps += 1
-        steady, now = super().step(content, stylized, motion, state)
-        if now is not None and index == 0 and self._beginning is not None:
-            begun = self._beginning.layers[layer].float()
-            steady, now = stylized, FilterState(begun, now.content)
-        if layer == 0 and index > 0:
-            self.num_before = 0 if motion is None else self.num_before + 1
-        if now is not None and index in self._kept:
-            self._kept[index].layers.append(now.remembered.half())
-            self._kept[index].num_before = self.num_before
-        return steady, now
-
-    def at(self, consistency: float) -> Self:
-        """This filter itself, which goes on counting frames."""
-        self._set(consistency)
-        return self
 
     def refined(self, content: Tensor, previous: Tensor, motion: Motion) -> Tensor:
         """As the filter's own."""
@@ -187,8 +175,3 @@ class RememberingFilter(ConsistencyFilter):
             held = super().validity(content, previous, motion, flow).half()
             self._memory.put(key, held, held.numel() * 2)
         return torch.as_tensor(held).float()
-
-    def kept(self) -> Mapping[int, Remembered]:
-        """The states asked for, of frames that came."""
-        whole = {index: kept for index, kept in self._kept.items() if len(kept.layers) == self._num_layers}
-        return {index: Remembered(tuple(kept.layers), kept.num_before) for index, kept in whole.items()}

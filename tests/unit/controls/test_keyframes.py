@@ -82,9 +82,9 @@ def test_keys_past_the_end_are_noted() -> None:
     config = make_config(
         keyframes=[{"at": 1, "strength": 0, "detail": 1}, {"at": 4, "strength": 1}, {"at": 4, "detail": 0}]
     )
-    assert check_keyframes(config, seconds_of) == []
-    notes = check_keyframes(config, seconds_of, Fraction(4))
-    assert notes == [f"Keyframe 'keyframes.{index}' is at 4 s, past the end of the clip (4 s)." for index in (1, 2)]
+    assert check_keyframes(config, seconds_of) == check_keyframes(config, seconds_of, Fraction(4)) == []
+    notes = check_keyframes(config, seconds_of, Fraction(3))
+    assert notes == [f"Keyframe 'keyframes.{index}' is at 4 s, past the end of the clip (3 s)." for index in (1, 2)]
 
 
 @pytest.mark.parametrize(

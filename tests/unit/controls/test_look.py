@@ -171,8 +171,10 @@ def test_a_region_fades_over_time() -> None:
 
 
 def test_where_paintings_do_not_blend() -> None:
-    look = moving(Look(jumps=(Fraction(2), Fraction(5))), {0: Controls()})
-    assert [look.starts_anew(flat_frame(second)) for second in range(7)] == [
+    look = moving(Look(jumps=((Fraction(2), Fraction(5)), (Fraction(5),))), {0: Controls()})
+    found = [look.jumping(flat_frame(second)) for second in range(7)]
+    assert [second for _, second in found] == [False] * 5 + [True, False]
+    assert [first for first, _ in found] == [
         False, False, True, False, False, True, False,
     ]  # fmt: skip
 

@@ -24,6 +24,7 @@ export class Gallery {
 
   open({ styles, settings, style_note, pictures, largest_picture_bytes }) {
     $("style-note").textContent = style_note;
+    this.isTimed = style_note !== "";
     this.styles = styles;
     this.style = settings.style;
     this.refusal = pictures;
@@ -45,7 +46,7 @@ export class Gallery {
     return `${this.style}:${(1 - share).toFixed(2)}+${this.second}:${share.toFixed(2)}`;
   }
 
-  get label() { return this.isMixed ? `${this.labelOf(this.style)}+${this.labelOf(this.second)}` : this.labelOf(this.style); }
+  get label() { return this.isTimed ? "styles by keyframes" : this.isMixed ? `${this.labelOf(this.style)}+${this.labelOf(this.second)}` : this.labelOf(this.style); }
 
   get takesPicture() { return isPicture(this.style) || (this.isMixed && isPicture(this.second)); }
 
