@@ -183,7 +183,7 @@ def main() -> None:
     """Read the command line, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clip", type=Path, default=ROOT / "sample_media" / "clip.mp4")
-    parser.add_argument("--at", type=float, default=6.0, help="moment to look at, in seconds")
+    parser.add_argument("--at", type=float, default=5.0, help="moment to look at, in seconds")
     parser.add_argument("--style", default="starry-night")
     parser.add_argument("--threads", type=int, help="of the server's arithmetic; all cores by default")
     parser.add_argument("--only", help="measure only controls with this word in their name")
