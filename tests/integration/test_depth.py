@@ -123,7 +123,9 @@ def test_the_output_is_as_deep_as_the_source(tmp_path, output, settings, pixel_f
         ({"style": "identity"}, "yuv422p10le"),
         ({"style": "mosaic", "strength": 0.0}, "yuv422p10le"),
         ({"style": "mosaic", "keyframes": [{"at": 0, "strength": 0.0}, {"at": 1, "strength": 1.0}]}, "yuv422p10le"),
-        ({"style": "mosaic", "shots": [{"start": 0, "style": "identity"}]}, "gbrp10le"),
+        ({"style": "mosaic", "shots": [{"start": 0, "style": "identity"}]}, "yuv422p10le"),
+        ({"style": "identity", "regions": [{"mask": "m.png", "style": "mosaic"}]}, "yuv422p10le"),
+        ({"style": "mosaic", "regions": [{"mask": "m.png", "style": "identity"}]}, "gbrp10le"),
     ],
 )
 def test_what_is_painted_is_archived_as_rgb_and_what_is_not_as_it_came(tmp_path, settings, pixel_format):

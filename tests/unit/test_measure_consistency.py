@@ -116,7 +116,7 @@ def test_the_script_compares_every_method_and_keeps_what_it_painted(tmp_path: Pa
     write_still(photos / "one.png", next(iter(sliding(1, (192, 128)))))
     output, table = tmp_path / "figures.json", tmp_path / "table.md"
     command = [
-        *(sys.executable, SCRIPTS / "measure_consistency.py", "--styles", "mosaic", "--sequences", "pan"),
+        *(sys.executable, SCRIPTS / "measure_consistency.py", "--styles", "oil-strokes", "--sequences", "pan"),
         *("--photos", photos, "--clips", clip, "--frames", "7", "--size", "96x64", "--consistency", "0.5"),
         *("--methods", "fixed", "--cache", tmp_path / "cache", "--json", output, "--markdown", table),
         *("--plot", tmp_path / "pareto.png", "--threads", "1"),

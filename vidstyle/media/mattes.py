@@ -14,7 +14,7 @@ from vidstyle.errors import ConfigError, DecodeError
 from vidstyle.frames import VideoFrame
 from vidstyle.media.picture_files import read_picture
 from vidstyle.media.reader import VideoReader, open_video
-from vidstyle.media.sequence_names import SEQUENCE_FORMATS, is_sequence, missing_frames, no_such_sequence, parse_pattern
+from vidstyle.media.sequence_names import SEQUENCE_FORMATS, is_sequence, missing_frames, parse_pattern
 from vidstyle.media.stills import is_still, read_still
 
 #: Luma of BT.709; a matte is grey, so that any weights would do.
@@ -53,11 +53,11 @@ def open_matte(path: Path, sizes: tuple[tuple[int, int], ...], num_frames: int |
         num_frames: how many frames the clip has, which a matte that moves must have too; None for a still.
 
     Raises:
-        ConfigError: it is of another size or length than the clip.
+        ConfigError: there is none, or it is of another size or length than the clip.
         MediaError: it cannot be read.
     """
     matte: Matte
-    if not (is_sequence(path) or path.is_file()):
+    if not (parse_pattern(path).numbers_on_disk() if is_sequence(path) else path.is_file()):
         raise ConfigError(f"There is no mask {path}; check the name.")
     if is_sequence(path):
         matte, length = _SequenceMatte(path), len(parse_pattern(path).numbers_on_disk())
@@ -102,8 +102,6 @@ class _SequenceMatte:
     def __init__(self, path: Path) -> None:
         self._pattern = parse_pattern(path)
         self._numbers = self._pattern.numbers_on_disk()
-        if not self._numbers:
-            raise no_such_sequence(self._pattern)
         if lacking := missing_frames(self._numbers, path):
             raise ConfigError(f"The mask {path} lacks frame {lacking[0]}; make a mask for every frame of the clip.")
 

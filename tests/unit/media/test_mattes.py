@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vidstyle.errors import ConfigError, MediaError
+from vidstyle.errors import ConfigError
 from vidstyle.media.mattes import open_matte
 
 SIZE = (16, 12)
@@ -68,5 +68,5 @@ def test_gaps_and_missing_files_are_named(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="lacks frame 3"):
         open_matte(tmp_path / "g.%02d.png", (SIZE,), 3)
     for name in ("none.png", "none.%04d.png", "none.mkv"):
-        with pytest.raises(MediaError, match=re.escape(str(tmp_path))):
+        with pytest.raises(ConfigError, match=re.escape(f"There is no mask {tmp_path / name};")):
             open_matte(tmp_path / name, (SIZE,), 3)
