@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from vidstyle.control_settings import ControlSettings, Ease, Keyframe, RegionKeyframe
@@ -133,11 +134,7 @@ def check_keyframes(
     for where, keyframes in (*tables, *of_regions):
         taken: set[tuple[str, Fraction]] = set()
         for index, key in enumerate(keyframes):
-            try:
-                moment = seconds_of(key.at)
-            except ConfigError as error:
-                reason = str(error).partition(": ")[2].removesuffix(".")
-                raise _unusable(config, (*where, index, "at"), key.at, reason) from error
+            moment = moment_in(config, (*where, index, "at"), key.at, seconds_of)
             if length_seconds is not None and moment > length_seconds:
                 notes.append(
                     f"Keyframe '{_dotted((*where, index))}' is at {float(moment):g} s, past the end of the clip "
@@ -148,14 +145,28 @@ def check_keyframes(
                     continue
                 if (name, moment) in taken:
                     reason = f"another keyframe sets it at {float(moment):g} s, too; leave one out"
-                    raise _unusable(config, (*where, index, name), value, reason)
+                    raise unusable(config, (*where, index, name), value, reason)
                 taken.add((name, moment))
     return notes
 
 
-def _unusable(config: ControlSettings, where: _Location, value: object, reason: str) -> ConfigError:
-    shown = value if isinstance(value, float | bool) else repr(str(value))
-    return ConfigError(f"Setting '{_dotted(where)}'{config.place(*where)} cannot be {shown}: {reason}.")
+def unusable(config: ControlSettings, where: _Location, value: object, reason: str) -> ConfigError:
+    """The error of a setting that only a clip shows to be wrong, with its place in the preset."""
+    shown, ending = str(value) if isinstance(value, Path) else value, "" if reason.endswith("?") else "."
+    return ConfigError(f"Setting '{_dotted(where)}'{config.place(*where)} cannot be {shown!r}: {reason}{ending}")
+
+
+def moment_in(config: ControlSettings, where: _Location, value: float | str, seconds_of: SecondsOf) -> Fraction:
+    """A setting's moment in the clip.
+
+    Raises:
+        ConfigError: the clip has none like it; says where the setting stands.
+    """
+    try:
+        return seconds_of(value)
+    except ConfigError as error:
+        reason = str(error).partition(": ")[2].removesuffix(".")
+        raise unusable(config, where, value, reason) from error
 
 
 def _dotted(where: _Location) -> str:

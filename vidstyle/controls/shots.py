@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from vidstyle.control_settings import ControlSettings, Shot
-from vidstyle.controls.keyframes import ROUNDING, SecondsOf, Setting, shares_of, tracks, value_at
+from vidstyle.controls.keyframes import ROUNDING, SecondsOf, Setting, moment_in, shares_of, tracks, unusable, value_at
 from vidstyle.errors import ConfigError
 from vidstyle.media.cut_lists import CutList, Event, read_cut_list
 from vidstyle.moments import Timecode
@@ -132,8 +132,8 @@ def _spans_by_time(config: ControlSettings, clip: TimedClip) -> tuple[list[_Span
             raise _unusable(
                 config, index, key, "there is no cut list; name it with shots_from, or give the shot a start"
             )
-        start = _moment(config, index, "start", shot.start, clip)
-        end = None if shot.end is None else _moment(config, index, "end", shot.end, clip)
+        start = moment_in(config, ("shots", index, "start"), shot.start, clip.moment)
+        end = None if shot.end is None else moment_in(config, ("shots", index, "end"), shot.end, clip.moment)
         if end is not None and end <= start:
             raise _unusable(config, index, "end", f"the shot begins at {float(start):g} s, and must end after it")
         spans.append(_Span(start, end, shot.settings(), index))
@@ -155,14 +155,6 @@ def _past_the_end(spans: Sequence[_Span], clip: TimedClip) -> list[str]:
         for span in spans
         if length is not None and span.start >= length
     ]
-
-
-def _moment(config: ControlSettings, index: int, key: str, value: float | str, clip: TimedClip) -> Fraction:
-    try:
-        return clip.moment(value)
-    except ConfigError as error:
-        reason = str(error).partition(": ")[2].removesuffix(".")
-        raise _unusable(config, index, key, reason) from error
 
 
 def _spans_by_cut_list(config: ControlSettings, path: Path, clip: TimedClip) -> tuple[list[_Span], list[str]]:
@@ -230,8 +222,4 @@ def _notes_of(path: Path, cut: CutList, clip: TimedClip, lead: Fraction) -> list
 
 
 def _unusable(config: ControlSettings, index: int, key: str, reason: str) -> ConfigError:
-    value = getattr(config.shots[index], key)
-    ending = "" if reason.endswith("?") else "."
-    return ConfigError(
-        f"Setting 'shots.{index}.{key}'{config.place('shots', index, key)} cannot be {value!r}: {reason}{ending}"
-    )
+    return unusable(config, ("shots", index, key), getattr(config.shots[index], key), reason)

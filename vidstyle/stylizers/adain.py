@@ -301,11 +301,6 @@ class AdaInStylizer:
         with torch.inference_mode():
             return self.net.statistics(padded.to(next(self.net.parameters())))
 
-    @property
-    def device(self) -> torch.device:
-        """Where the network is."""
-        return next(self.net.parameters()).device
-
     def recolored(self, recolor: Callable[[Tensor], Tensor]) -> AdaInStylizer:
         """The same network with each style image changed by ``recolor``, from (3, H, W) in [0, 1] to the same."""
         images = [(recolor(image), share) for image, share in self.images]
