@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vidstyle.flow.grid import cell_size_px, checked_size, scaled_size
+from vidstyle.flow.propagation import propagate_flow
 from vidstyle.imaging.opencv import image_of, load_opencv
 from vidstyle.protocols import Motion
 
@@ -26,6 +27,8 @@ _MIN_SIDE: Final = 8 * 4
 
 class DisFlow:
     """OpenCV's dense inverse search (Kroeger et al., "Fast Optical Flow using Dense Inverse Search", ECCV 2016).
+
+    What it finds is carried across outlines by ``propagate_flow``.
 
     ``push`` takes (1, 3, H, W) RGB, floating in [0, 1] or uint8, on any device and in any memory layout, from 1x1 up.
     The flow it returns is (1, 2, h, w) float32 on the frame's device, on the working grid of about ``scale`` times the
@@ -107,7 +110,7 @@ class DisFlow:
     def _measure(
         self, source: NDArray[Any], target: NDArray[Any], working: tuple[int, int], ratio: tuple[float, float]
     ) -> Tensor:
-        flow = self._search.calc(source, target, None)[: working[0], : working[1]]
+        flow = propagate_flow(self._search.calc(source, target, None), source, target)[: working[0], : working[1]]
         return image_of(self._cv2.multiply(flow, (*ratio, 0.0, 0.0)))
 
 

@@ -64,13 +64,13 @@ def swift_warp(image: Tensor, flow: Tensor, mode: Literal["bilinear", "bicubic"]
     if pixels is None or offsets is None:
         return backward_warp(image, flow, mode)
     cv2 = load_opencv()
-    positions = offsets + _interleaved_grid(flow.shape[-2], flow.shape[-1])
+    positions = offsets + interleaved_grid(flow.shape[-2], flow.shape[-1])
     interpolation = cv2.INTER_CUBIC if mode == "bicubic" else cv2.INTER_LINEAR
     return image_of(cv2.remap(pixels, positions, None, interpolation, borderMode=cv2.BORDER_REPLICATE))
 
 
 @lru_cache(maxsize=4)
-def _interleaved_grid(height: int, width: int) -> NDArray[np.float32]:
+def interleaved_grid(height: int, width: int) -> NDArray[np.float32]:
     """(H, W, 2) pixel coordinates; read only, for it is shared."""
     grid = np.ascontiguousarray(pixel_grid(height, width)[0].permute(1, 2, 0).numpy())
     grid.flags.writeable = False
