@@ -102,8 +102,8 @@ def with_hdr_options(
         note(f"{codec} cannot carry the HDR metadata (mastering display, light levels), only the colour tags are kept.")
         return dict(options)
     name, separator, parameters = _PARAMETERS[codec]
-    given = options.get(name)
-    return {**options, name: separator.join([*parameters(hdr), *([given] if given else [])])}
+    wanted = [*parameters(hdr), *([options[name]] if options.get(name) else [])]
+    return {**options, name: separator.join(wanted)} if wanted else dict(options)
 
 
 def _x265(hdr: HdrMetadata) -> list[str]:

@@ -75,3 +75,10 @@ def test_other_encoders_lose_it_with_a_note() -> None:
     assert "prores_ks cannot carry the HDR metadata" in notes[0]
     assert with_hdr_options("prores_ks", None, {}, notes.append) == {}
     assert len(notes) == 1
+
+
+def test_light_of_which_nothing_is_known_adds_nothing() -> None:
+    assert with_hdr_options("libx264", HdrMetadata(), {"crf": "20"}, pytest.fail) == {"crf": "20"}
+    assert with_hdr_options("libx264", HdrMetadata(), {"x264-params": "aq-mode=1"}, pytest.fail) == {
+        "x264-params": "aq-mode=1"
+    }
