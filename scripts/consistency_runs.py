@@ -23,7 +23,7 @@ from vidstyle.evaluation.meters import ComparisonMeter, ComparisonSummary, Mean,
 from vidstyle.evaluation.metrics import PatchSwd
 from vidstyle.evaluation.pair_motion import EstimatedMotion, ExactMotion, MotionSource
 from vidstyle.evaluation.synthetic import SyntheticSequence
-from vidstyle.flow.judge import JudgeName, choose_judge
+from vidstyle.flow.select import FlowChoice
 from vidstyle.frames import VideoFrame
 from vidstyle.media.reader import open_video
 from vidstyle.protocols import FlowEstimator, TemporalFilter
@@ -118,8 +118,8 @@ def suite_clip(name: str, sequence: SyntheticSequence, cache: Path, source: str)
     return Clip(name, frames, sequence.fps, lambda: ExactMotion(sequence), True, key)
 
 
-def file_clip(path: Path, num: int, width: int, cache: Path, judge_name: JudgeName) -> Clip:
-    """A real clip, brought to a width; judged with measured motion."""
+def file_clip(path: Path, num: int, width: int, cache: Path, judge: Callable[[], FlowChoice]) -> Clip:
+    """A real clip, brought to a width; judged with motion that ``judge``'s estimator measures."""
     with open_video(path) as reader:
         full, rate = reader.info.upright_size, reader.info.average_rate
     scale = min(1.0, width / full[0])
@@ -137,9 +137,9 @@ def file_clip(path: Path, num: int, width: int, cache: Path, judge_name: JudgeNa
     frames = kept(cache / f"{key}.npy", num, size, np.uint8, pictures)
 
     def motion() -> MotionSource:
-        estimator = choose_judge(judge_name).estimator
+        estimator = judge().estimator
         if estimator is None:
-            sys.exit(f"measure_consistency: {judge_name} measures no motion")
+            sys.exit("measure_consistency: --judge must measure motion")
         return EstimatedMotion(estimator)
 
     return Clip(path.stem, frames, rate, motion, False, key)

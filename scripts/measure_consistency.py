@@ -47,6 +47,7 @@ from vidstyle.errors import VidstyleError
 from vidstyle.evaluation.gates import BAND_RANGE, MIN_LOW_PASS_PSNR
 from vidstyle.evaluation.metrics import PatchSwd
 from vidstyle.evaluation.synthetic import SUITE, suite_sequence
+from vidstyle.flow.judge import choose_judge
 from vidstyle.flow.select import choose_flow
 from vidstyle.media.stills import is_still, read_style_image
 from vidstyle.protocols import TemporalFilter
@@ -75,6 +76,7 @@ def main() -> None:
     parser.add_argument("--flow", default="dis", help="what renders: dis, raft-small or raft-large")
     parser.add_argument("--flow-weights", type=Path)
     parser.add_argument("--judge", default="farneback", help="what judges real clips")
+    parser.add_argument("--judge-weights", type=Path, help="of a RAFT that judges")
     parser.add_argument("--cache", type=Path, default=Path("out/consistency"), help="folder of painted frames")
     parser.add_argument("--no-style-distance", action="store_true", help="leave patch-SWD out")
     parser.add_argument("--threads", type=int, help="CPU threads; all by default")
@@ -141,7 +143,8 @@ def open_clips(options: argparse.Namespace) -> list[Clip]:
         suite_clip(name, suite_sequence(name, size, options.frames, photos[: len(SUITE)]), options.cache, source)
         for name in options.sequences
     ]
-    return clips + [file_clip(path, options.frames, size[0], options.cache, options.judge) for path in options.clips]
+    judge = partial(choose_judge, options.judge, weights=options.judge_weights)
+    return clips + [file_clip(path, options.frames, size[0], options.cache, judge) for path in options.clips]
 
 
 def own_name(consistency: float) -> str:
