@@ -71,7 +71,7 @@ def swift_warp(image: Tensor, flow: Tensor, mode: Literal["bilinear", "bicubic"]
 
 @lru_cache(maxsize=4)
 def interleaved_grid(height: int, width: int) -> NDArray[np.float32]:
-    """(H, W, 2) pixel coordinates; read only, for it is shared."""
+    """(H, W, 2) float32 pixel coordinates (x, y); read only, for it is shared."""
     grid = np.ascontiguousarray(pixel_grid(height, width)[0].permute(1, 2, 0).numpy())
     grid.flags.writeable = False
     return grid
