@@ -3,7 +3,7 @@
     python scripts/compare_content.py --style mosaic --steps 800 --threads 1
 
 Both networks begin at the same weights and learn by the style's recipe, shortened: one from photos/open, which the
-shipped weights are trained on, the other from photos/research without the pictures that are held out. The total
+shipped styles are trained on, the other from photos/research without the pictures that are held out. The total
 perceptual loss is the trainer's for a still, on the 24 held-out pictures of photos/research, 256 pixels square. More
 than 5 % would be a reason to train on both. Runs that are stopped go on when started again. Wants VIDSTYLE_TEST_DATA.
 """
@@ -12,19 +12,16 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 from held_out import data_folder, held_out_pictures, read_square
 from perceptual import PerceptualJudge, pruned_encoder, recipe_of
-from train_builtin import CONTENT, style_picture, train
+from train_builtin import CONTENT, MORE_CONTENT, crops_of, stills, style_picture, train
 
 from vidstyle.errors import VidstyleError
-from vidstyle.media.stills import is_still
 from vidstyle.stylizers.checkpoint import FeedforwardStylizer
-from vidstyle.training.dataset import ContentCrops
 from vidstyle.training.feedforward import FeedforwardObjective
 from vidstyle.training.settings import FeedforwardSettings
 from vidstyle.training.trainer import Trainer
@@ -59,8 +56,8 @@ def compare(style: str, arguments: argparse.Namespace) -> None:
     judge = PerceptualJudge(encoder, style_picture(recipe, data), settings.style_size_px)
     arguments.checkpoint_dir.mkdir(parents=True, exist_ok=True)
     found: dict[str, torch.Tensor] = {}
-    for name, folder in (("open", data / CONTENT), ("research", data / "photos" / "research")):
-        crops = crops_of(folder, settings, leave_out=judged)
+    for name, folder in (("open", CONTENT), ("research", MORE_CONTENT)):
+        crops = crops_of((path for path in stills(data / folder) if path not in judged), settings.crop_px)
         objective = FeedforwardObjective(style_picture(recipe, data), crops, encoder, settings)
         checkpoint = arguments.checkpoint_dir / f"{style}-on-{name}-{arguments.steps}.checkpoint"
         trainer = Trainer(objective, settings, checkpoint)
@@ -77,15 +74,6 @@ def compare(style: str, arguments: argparse.Namespace) -> None:
         f"higher on {higher} of {len(found['open'])} pictures: {verdict} at {MOST_WORSE:.0%}",
         flush=True,
     )
-
-
-def crops_of(folder: Path, settings: FeedforwardSettings, leave_out: list[Path]) -> ContentCrops:
-    """Crops of a folder's pictures but some."""
-    with tempfile.TemporaryDirectory() as chosen:
-        for path in folder.iterdir():
-            if is_still(path) and path not in leave_out:
-                (Path(chosen) / path.name).symlink_to(path.resolve())
-        return ContentCrops(Path(chosen), settings.crop_px)
 
 
 @torch.inference_mode()

@@ -6,7 +6,7 @@ The filter as it is, beside two that it is not: "second reference" fills what is
 result of six frames earlier; "look-ahead" aims at the mean of this painting and the next one, moved back onto it. Each
 runs along DIS flow and along the suite's exact motion, which shows how much could be gained with better flow. nE_k is
 the warping error per gradient energy over k frames, along exact motion; "factor" how many times lower nE_5 is than that
-of frames painted alone. The filter that ships has neither: docs/consistency.md says why.
+of frames painted alone. The filter that ships has neither yet; see docs/consistency.md.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from consistency_runs import Clip, Frames, Track, painted, suite_clip
 from torch import Tensor
 from train_builtin import WEIGHTS
 
-from vidstyle.config import output_size
+from vidstyle.config import RenderConfig, output_size
 from vidstyle.errors import VidstyleError
 from vidstyle.evaluation.pair_motion import ExactMotion
 from vidstyle.evaluation.sequences import shot_start
@@ -38,7 +38,6 @@ from vidstyle.temporal.filter import MAX_DRIFT, ConsistencyFilter, match_band_en
 
 LAG = 6
 OLDER_SCALE = 0.5  # of the search for what only fills gaps
-CONSISTENCY = 0.9
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ class WiderFilter(ConsistencyFilter):
     """The filter with references it does not have."""
 
     def __init__(self, *, second: bool = False, ahead: float = 0.0) -> None:
-        super().__init__(CONSISTENCY)
+        super().__init__(RenderConfig.model_fields["consistency"].default)
         self._second, self._ahead = second, ahead
         self._past: deque[Tensor] = deque(maxlen=LAG)
 

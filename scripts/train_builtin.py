@@ -14,19 +14,20 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from held_out import EXCLUDED_PAINTINGS
+from held_out import EXCLUDED_PAINTINGS, held_out_pictures
 from torch import Tensor
 from tqdm import tqdm
 
 from vidstyle.errors import VidstyleError
 from vidstyle.evaluation.painted import PAINTED_STYLES, painted_pictures
-from vidstyle.media.stills import read_style_image, write_still
+from vidstyle.media.stills import is_still, read_style_image, write_still
 from vidstyle.stylizers.adain import AdaInNet, save_adain
 from vidstyle.stylizers.checkpoint import StyleCard, load_feedforward, save_feedforward
 from vidstyle.stylizers.encoder import VggEncoder, load_encoder
@@ -46,6 +47,7 @@ WEIGHTS = Path(__file__).parent.parent / "vidstyle" / "weights"
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 ENCODER = "encoders/vgg19_pruned16x_to_conv5_1.pth"
 CONTENT = "photos/open"
+MORE_CONTENT = "photos/research"
 PAINTED_SIZE_PX = (768, 768)
 
 CONTENT_SOURCE = (
@@ -57,6 +59,8 @@ CONTENT_LICENCE = (
     "Kodak: unrestricted use; Big Buck Bunny: CC BY 3.0, Blender Foundation; car-detection: CC BY 4.0, Intel; "
     "crystal and two photographs: CC0; one photograph: NASA, public domain"
 )
+MORE_CONTENT_SOURCE = "in the last stage also 376 photographs of ImageNet samples and BSDS500"
+MORE_CONTENT_LICENCE = "ImageNet samples and BSDS500: non-commercial research"
 
 PUBLIC_DOMAIN = "public domain"
 OWN = "made by this project's own program, CC0"
@@ -203,16 +207,38 @@ RECIPES = [
 #: Styles whose networks are trained once more without temporal loss, to measure what it is good for.
 WITHOUT_TEMPORAL_LOSS = ("stained-glass", "the-scream", "great-wave", "watercolour", "mosaic")
 
-#: The student alone; then the decoder, which begins as a style that is trained.
+
+@dataclass(frozen=True)
+class AnyStyleStage:
+    """One stage of the arbitrary-style model; it goes on from the one before.
+
+    Attributes:
+        settings: of the training.
+        decoder_from: shipped style that the decoder begins as.
+        on_all_photos: those for research, too.
+    """
+
+    settings: AdaInSettings
+    decoder_from: str | None = None
+    on_all_photos: bool = False
+
+
+#: The student alone; the decoder; the decoder with more weight on the style. The last on all photos, because a network
+#: trained on open ones alone does worse on others (scripts/compare_content.py: mosaic by 12 %).
 ANY_STYLE_STAGES = (
-    AdaInSettings(
-        steps=3000,
-        crop_px=224,
-        weights=AdaInLossWeights(content=0.0, style=0.0, total_variation=0.0, temporal=0.0, lattice=0.0),
+    AnyStyleStage(
+        AdaInSettings(
+            steps=3000,
+            crop_px=224,
+            weights=AdaInLossWeights(content=0.0, style=0.0, total_variation=0.0, temporal=0.0, lattice=0.0),
+        )
     ),
-    AdaInSettings(steps=1900, weights=AdaInLossWeights(distillation=0.0)),
+    AnyStyleStage(AdaInSettings(steps=1900, weights=AdaInLossWeights(distillation=0.0)), decoder_from="starry-night"),
+    AnyStyleStage(
+        AdaInSettings(steps=3000, weights=AdaInLossWeights(style=30.0, lattice=80.0, distillation=0.0)),
+        on_all_photos=True,
+    ),
 )
-ANY_STYLE_DECODER_FROM = "starry-night"
 ANY_STYLE_TITLE = "Any picture as style, by adaptive instance normalisation"
 
 
@@ -252,7 +278,7 @@ def without_temporal_loss(recipe: Recipe) -> Recipe:
 
 def build(recipe: Recipe, data: Path, checkpoint_dir: Path, folder: Path = WEIGHTS) -> None:
     checkpoint_dir.mkdir(parents=True, exist_ok=True)
-    crops = ContentCrops(data / CONTENT, recipe.stages[0].crop_px)
+    crops = crops_of(stills(data / CONTENT), recipe.stages[0].crop_px)
     encoder = load_encoder(data / ENCODER)
     trainers: list[Trainer[BlurPoolNet]] = []
     for index in range(len(recipe.stages)):
@@ -298,6 +324,25 @@ def style_picture(recipe: Recipe, data: Path) -> Tensor:
     return read_style_image(data / "paintings" / recipe.picture, PAINTING_SIDE_PX)
 
 
+def stills(folder: Path) -> list[Path]:
+    """The pictures right in a folder."""
+    return [path for path in folder.iterdir() if is_still(path)]
+
+
+def all_content(data: Path) -> list[Path]:
+    """Open photos and those for research, but for what is held out."""
+    held_out = held_out_pictures(data)
+    return [*stills(data / CONTENT), *(path for path in stills(data / MORE_CONTENT) if path not in held_out)]
+
+
+def crops_of(pictures: Iterable[Path], crop_px: int) -> ContentCrops:
+    """Crops of these pictures, which may lie in several folders."""
+    with tempfile.TemporaryDirectory() as chosen:
+        for path in pictures:
+            (Path(chosen) / f"{path.parent.name}-{path.name}").symlink_to(path.resolve())
+        return ContentCrops(Path(chosen), crop_px)
+
+
 def train(trainer: Trainer[Any], name: str) -> None:
     with tqdm(total=trainer.schedule.steps, initial=trainer.step, desc=name, unit="step") as bar:
 
@@ -315,14 +360,16 @@ def build_any_style(data: Path, checkpoint_dir: Path) -> None:
     checkpoint_dir.mkdir(parents=True, exist_ok=True)
     paintings = read_paintings(data / "paintings", leave_out=EXCLUDED_PAINTINGS)
     styles = [*paintings, *painted_pictures(PAINTED_SIZE_PX[0])]
-    decoder_from = load_feedforward(WEIGHTS / f"{ANY_STYLE_DECODER_FROM}.safetensors").net
     trainers: list[Trainer[AdaInNet]] = []
-    for index, settings in enumerate(ANY_STYLE_STAGES):
-        crops = ContentCrops(data / CONTENT, settings.crop_px)
-        style_crops = StyleCrops(styles, settings.crop_px, settings.style_size_px)
-        student = trainers[-1].averaged_net.encoder if trainers else None
+    for index, stage in enumerate(ANY_STYLE_STAGES):
+        settings, name = stage.settings, stage.decoder_from
         objective = AdaInObjective(
-            crops, style_crops, load_encoder(data / ENCODER), settings, start_from=student, decoder_from=decoder_from
+            crops_of(all_content(data) if stage.on_all_photos else stills(data / CONTENT), settings.crop_px),
+            StyleCrops(styles, settings.crop_px, settings.style_size_px),
+            load_encoder(data / ENCODER),
+            settings,
+            start_from=trainers[-1].averaged_net if trainers else None,
+            decoder_from=load_feedforward(WEIGHTS / f"{name}.safetensors").net if name else None,
         )
         trainers.append(Trainer(objective, settings, checkpoint_dir / f"{ANY_STYLE.stem}.{index + 1}.checkpoint"))
         train(trainers[-1], f"{ANY_STYLE.stem} {index + 1}/{len(ANY_STYLE_STAGES)}")
@@ -334,8 +381,12 @@ def build_any_style(data: Path, checkpoint_dir: Path) -> None:
         "style_source": f"{len(paintings)} paintings by artists who died before 1955, and the pictures of "
         "vidstyle.evaluation.painted",
         "style_licence": f"paintings: {PUBLIC_DOMAIN}; pictures: {OWN}",
-        "starts_from": f"{ANY_STYLE_DECODER_FROM}, the decoder",
+        "starts_from": ", ".join(
+            f"{stage.decoder_from}, the decoder" for stage in ANY_STYLE_STAGES if stage.decoder_from
+        ),
         **training_card(trainers, ANY_STYLE),
+        "content_source": f"{CONTENT_SOURCE}; {MORE_CONTENT_SOURCE}",
+        "content_licence": f"{CONTENT_LICENCE}; {MORE_CONTENT_LICENCE}",
     }
     ANY_STYLE.with_suffix(".toml").write_text(to_toml(card), encoding="utf-8")
     print(f"wrote {ANY_STYLE} and its card")

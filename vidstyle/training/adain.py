@@ -71,8 +71,8 @@ class AdaInObjective:
         styles: style pictures.
         teacher: perceptual encoder with conv11 to conv51; moved to the device.
         settings: what to do.
-        start_from: a student to go on from, the teacher's by a run before.
-        decoder_from: a network of one style for the decoder to begin as.
+        start_from: a model to go on from, trained with the same teacher.
+        decoder_from: a network of one style for the decoder to begin as; replaces that of ``start_from``.
 
     Raises:
         ConfigError: the teacher is not deep enough.
@@ -85,7 +85,7 @@ class AdaInObjective:
         teacher: VggEncoder,
         settings: AdaInSettings,
         *,
-        start_from: VggEncoder | None = None,
+        start_from: AdaInNet | None = None,
         decoder_from: BlurPoolNet | None = None,
     ) -> None:
         missing = {*STYLE_LAYERS, *CONTENT_LAYERS} - set(teacher.layer_names)
@@ -98,7 +98,7 @@ class AdaInObjective:
             decoder = AdaInDecoder(tuple(student.num_channels(layer) for layer in STYLE_LAYERS[:_NUM_STAGES]))
             net = AdaInNet(student, decoder)
         if start_from is not None:
-            student.load_state_dict(start_from.state_dict())
+            net.load_state_dict(start_from.state_dict())
         if decoder_from is not None:
             decoder.start_from(decoder_from)
         self.net: AdaInNet = net.to(device).to(memory_format=torch.channels_last)

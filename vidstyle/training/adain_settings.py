@@ -26,7 +26,7 @@ class AdaInLossWeights:
 
 @dataclass(frozen=True, slots=True)
 class AdaInSettings(Schedule):
-    """What the training of an arbitrary-style model does; the defaults make the shipped one.
+    """What the training of an arbitrary-style model does; the defaults are those of ``vidstyle train adain``.
 
     Attributes:
         crop_px: side of a content crop and of a style crop.

@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from vidstyle.cli.main import cli
 from vidstyle.errors import CheckpointMismatchError, ConfigError, VidstyleError
 from vidstyle.stylizers.adain import AdaInNet, AdaInStylizer, load_adain
+from vidstyle.stylizers.feedforward import BlurPoolNet
 from vidstyle.training.adain import AdaInObjective, student_encoder
 from vidstyle.training.adain_settings import AdaInLossWeights, AdaInSettings
 from vidstyle.training.dataset import ContentCrops
@@ -102,6 +103,23 @@ def test_the_decoders_losses_leave_the_student_alone(crops: ContentCrops) -> Non
     judged.backward()  # type: ignore[no-untyped-call]
     assert all(parameter.grad is None for parameter in objective.net.encoder.parameters())
     assert all(parameter.grad is not None for parameter in objective.net.decoder.parameters())
+
+
+def test_a_run_goes_on_from_a_model_or_with_a_decoder_of_its_own(crops: ContentCrops) -> None:
+    teacher = tiny_encoder()
+    before = AdaInObjective(crops, styles(), teacher, TINY).net
+    settings = replace(TINY, seed=TINY.seed + 1)
+    fresh = AdaInObjective(crops, styles(), teacher, settings).net
+    after = AdaInObjective(crops, styles(), teacher, settings, start_from=before).net
+    style = BlurPoolNet()
+    other = AdaInObjective(crops, styles(), teacher, settings, start_from=before, decoder_from=style).net
+
+    wanted = before.state_dict()
+    assert any(not torch.equal(value, wanted[name]) for name, value in fresh.state_dict().items())
+    assert all(torch.equal(value, wanted[name]) for name, value in after.state_dict().items())
+    kept = other.encoder.state_dict()
+    assert all(torch.equal(value, kept[name]) for name, value in before.encoder.state_dict().items())
+    assert any(not torch.equal(value, wanted[f"decoder.{n}"]) for n, value in other.decoder.state_dict().items())
 
 
 def test_the_student_has_the_teachers_layers_and_widths_and_no_weight_of_it() -> None:
