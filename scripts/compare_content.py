@@ -16,12 +16,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from held_out import data_folder, held_out_pictures, read_square
+from held_out import data_folder, held_out_pictures, read_square, research_pictures, stills
 from perceptual import PerceptualJudge, pruned_encoder, recipe_of
-from train_builtin import CONTENT, MORE_CONTENT, crops_of, stills, style_picture, train
+from train_builtin import CONTENT, style_picture, train
 
 from vidstyle.errors import VidstyleError
 from vidstyle.stylizers.checkpoint import FeedforwardStylizer
+from vidstyle.training.dataset import ContentCrops
 from vidstyle.training.feedforward import FeedforwardObjective
 from vidstyle.training.settings import FeedforwardSettings
 from vidstyle.training.trainer import Trainer
@@ -56,8 +57,8 @@ def compare(style: str, arguments: argparse.Namespace) -> None:
     judge = PerceptualJudge(encoder, style_picture(recipe, data), settings.style_size_px)
     arguments.checkpoint_dir.mkdir(parents=True, exist_ok=True)
     found: dict[str, torch.Tensor] = {}
-    for name, folder in (("open", CONTENT), ("research", MORE_CONTENT)):
-        crops = crops_of((path for path in stills(data / folder) if path not in judged), settings.crop_px)
+    for name, photos in (("open", stills(data / CONTENT)), ("research", research_pictures(data))):
+        crops = ContentCrops(photos, settings.crop_px)
         objective = FeedforwardObjective(style_picture(recipe, data), crops, encoder, settings)
         checkpoint = arguments.checkpoint_dir / f"{style}-on-{name}-{arguments.steps}.checkpoint"
         trainer = Trainer(objective, settings, checkpoint)

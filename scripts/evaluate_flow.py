@@ -17,7 +17,6 @@ import argparse
 import json
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -154,10 +153,7 @@ def moved_photos(photos: list[Path], size: tuple[int, int]) -> Iterator[Sample]:
 
 
 def made_pairs(photos: list[Path]) -> Iterator[Sample]:
-    with tempfile.TemporaryDirectory() as folder:
-        for path in photos:
-            (Path(folder) / path.name).symlink_to(path.resolve())
-        crops = ContentCrops(Path(folder), crop_side(*PAIR_SIZE_PX))
+    crops = ContentCrops(photos, crop_side(*PAIR_SIZE_PX))
     pairs, generator = FlowPairs(crops, *PAIR_SIZE_PX), torch.Generator().manual_seed(PAIR_SEED)
     for _ in photos:
         pair = pairs.batch(1, generator)

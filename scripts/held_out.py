@@ -20,6 +20,9 @@ EXCLUDED_PAINTED = ("mosaic", "oil_strokes", "paper_cut", "stained_glass", "wood
 #: (width, height): what a painter lays out depends on it, so at another size it paints another picture.
 EXCLUDED_PAINTED_SIZE_PX = (896, 640)
 
+#: Where the held-out photos lie, under the data folder, among others that may be trained on.
+RESEARCH = "photos/research"
+
 _EVERY, _NUM_PICTURES = 16, 24
 
 
@@ -33,8 +36,18 @@ def data_folder() -> Path:
 
 def held_out_pictures(data: Path) -> list[Path]:
     """Every 16th of photos/research, sorted by name: the first 24."""
-    found = sorted(path for path in (data / "photos" / "research").iterdir() if is_still(path))
-    return found[::_EVERY][:_NUM_PICTURES]
+    return stills(data / RESEARCH)[::_EVERY][:_NUM_PICTURES]
+
+
+def research_pictures(data: Path) -> list[Path]:
+    """The other pictures of photos/research."""
+    held_out = held_out_pictures(data)
+    return [path for path in stills(data / RESEARCH) if path not in held_out]
+
+
+def stills(folder: Path) -> list[Path]:
+    """The pictures right in a folder, sorted by name."""
+    return sorted(path for path in folder.iterdir() if is_still(path))
 
 
 def held_out_styles(data: Path) -> Iterator[tuple[str, Tensor]]:

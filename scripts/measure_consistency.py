@@ -36,6 +36,7 @@ from consistency_runs import (
     painted,
     suite_clip,
 )
+from held_out import stills
 from measure_stability import BENCHMARKS, SUFFIX, style_reference
 from peers_filters import PEERS
 from pydantic import ConfigDict, TypeAdapter
@@ -49,7 +50,7 @@ from vidstyle.evaluation.metrics import PatchSwd
 from vidstyle.evaluation.synthetic import SUITE, suite_sequence
 from vidstyle.flow.judge import choose_judge
 from vidstyle.flow.select import choose_flow
-from vidstyle.media.stills import is_still, read_style_image
+from vidstyle.media.stills import read_style_image
 from vidstyle.protocols import TemporalFilter
 from vidstyle.temporal.filter import ConsistencyFilter
 
@@ -137,7 +138,7 @@ def open_clips(options: argparse.Namespace) -> list[Clip]:
     size = output_size(options.size, (640, 360))
     photos: list[Tensor] = []
     if options.photos:
-        photos = [read_style_image(path, 2 * size[0]) for path in sorted(options.photos.iterdir()) if is_still(path)]
+        photos = [read_style_image(path, 2 * size[0]) for path in stills(options.photos)]
     source = options.photos.name if photos else "scene"
     clips = [
         suite_clip(name, suite_sequence(name, size, options.frames, photos[: len(SUITE)]), options.cache, source)

@@ -179,8 +179,8 @@ class Measured:
 
     def __init__(self, clip: Clip) -> None:
         self._clip, self._filter = clip, WiderFilter()
-        self._size = (clip.frames.shape[-2], clip.frames.shape[-1])
         self._search, self._coarse = DisFlow(), DisFlow(scale=OLDER_SCALE)
+        self._pair: tuple[int, Motion] | None = None  # the last, which the next frame asks for again
 
     def motion(self, index: int, first: int, is_last: bool) -> Around:
         """Around frame ``index`` of a shot that begins at ``first``."""
@@ -193,14 +193,24 @@ class Measured:
                 content, other, resize_flow(flow, (content.shape[-2], content.shape[-1]))
             )
         return Around(
-            previous=self._to(content, index - 1) if index > first else None,
+            previous=self._previous(index, content) if index > first else None,
             older=older,
-            following=None if is_last else self._to(content, index + 1),
+            following=None if is_last else self._following(index, content),
         )
 
-    def _to(self, content: Tensor, index: int) -> Moved:
-        other = self._content(index)
-        return self._filter.moved(content, other, between(self._search, other, content))
+    def _previous(self, index: int, content: Tensor) -> Moved:
+        return self._filter.moved(content, self._content(index - 1), self._to_previous(index))
+
+    def _following(self, index: int, content: Tensor) -> Moved:
+        pair = self._to_previous(index + 1)
+        return self._filter.moved(
+            content, self._content(index + 1), Motion(flow_backward=pair.flow_forward, flow_forward=pair.flow_backward)
+        )
+
+    def _to_previous(self, index: int) -> Motion:
+        if self._pair is None or self._pair[0] != index:
+            self._pair = index, between(self._search, self._content(index - 1), self._content(index))
+        return self._pair[1]
 
     def _content(self, index: int) -> Tensor:
         return torch.from_numpy(self._clip.frames[index].copy())[None].float() / 255

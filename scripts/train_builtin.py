@@ -14,20 +14,19 @@ import hashlib
 import json
 import os
 import sys
-import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from held_out import EXCLUDED_PAINTINGS, held_out_pictures
+from held_out import EXCLUDED_PAINTINGS, research_pictures, stills
 from torch import Tensor
 from tqdm import tqdm
 
 from vidstyle.errors import VidstyleError
 from vidstyle.evaluation.painted import PAINTED_STYLES, painted_pictures
-from vidstyle.media.stills import is_still, read_style_image, write_still
+from vidstyle.media.stills import read_style_image, write_still
 from vidstyle.stylizers.adain import AdaInNet, save_adain
 from vidstyle.stylizers.checkpoint import StyleCard, load_feedforward, save_feedforward
 from vidstyle.stylizers.encoder import VggEncoder, load_encoder
@@ -47,7 +46,6 @@ WEIGHTS = Path(__file__).parent.parent / "vidstyle" / "weights"
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 ENCODER = "encoders/vgg19_pruned16x_to_conv5_1.pth"
 CONTENT = "photos/open"
-MORE_CONTENT = "photos/research"
 PAINTED_SIZE_PX = (768, 768)
 
 CONTENT_SOURCE = (
@@ -278,7 +276,7 @@ def without_temporal_loss(recipe: Recipe) -> Recipe:
 
 def build(recipe: Recipe, data: Path, checkpoint_dir: Path, folder: Path = WEIGHTS) -> None:
     checkpoint_dir.mkdir(parents=True, exist_ok=True)
-    crops = crops_of(stills(data / CONTENT), recipe.stages[0].crop_px)
+    crops = ContentCrops(data / CONTENT, recipe.stages[0].crop_px)
     encoder = load_encoder(data / ENCODER)
     trainers: list[Trainer[BlurPoolNet]] = []
     for index in range(len(recipe.stages)):
@@ -324,25 +322,6 @@ def style_picture(recipe: Recipe, data: Path) -> Tensor:
     return read_style_image(data / "paintings" / recipe.picture, PAINTING_SIDE_PX)
 
 
-def stills(folder: Path) -> list[Path]:
-    """The pictures right in a folder."""
-    return [path for path in folder.iterdir() if is_still(path)]
-
-
-def all_content(data: Path) -> list[Path]:
-    """Open photos and those for research, but for what is held out."""
-    held_out = held_out_pictures(data)
-    return [*stills(data / CONTENT), *(path for path in stills(data / MORE_CONTENT) if path not in held_out)]
-
-
-def crops_of(pictures: Iterable[Path], crop_px: int) -> ContentCrops:
-    """Crops of these pictures, which may lie in several folders."""
-    with tempfile.TemporaryDirectory() as chosen:
-        for path in pictures:
-            (Path(chosen) / f"{path.parent.name}-{path.name}").symlink_to(path.resolve())
-        return ContentCrops(Path(chosen), crop_px)
-
-
 def train(trainer: Trainer[Any], name: str) -> None:
     with tqdm(total=trainer.schedule.steps, initial=trainer.step, desc=name, unit="step") as bar:
 
@@ -363,8 +342,9 @@ def build_any_style(data: Path, checkpoint_dir: Path) -> None:
     trainers: list[Trainer[AdaInNet]] = []
     for index, stage in enumerate(ANY_STYLE_STAGES):
         settings, name = stage.settings, stage.decoder_from
+        photos = stills(data / CONTENT) + (research_pictures(data) if stage.on_all_photos else [])
         objective = AdaInObjective(
-            crops_of(all_content(data) if stage.on_all_photos else stills(data / CONTENT), settings.crop_px),
+            ContentCrops(photos, settings.crop_px),
             StyleCrops(styles, settings.crop_px, settings.style_size_px),
             load_encoder(data / ENCODER),
             settings,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,7 +24,7 @@ class ContentCrops:
     Some crops are smooth: skies and walls, where a network shows its lattice first.
 
     Args:
-        folder: searched recursively for pictures.
+        photos: a folder, searched recursively for pictures, or pictures themselves.
         crop_px: side of a crop.
         max_side_px: pictures are kept at no more than this on their longer side.
         max_pictures: a larger folder is thinned evenly to this many; at 640 px a thousand take about 1 GB.
@@ -38,16 +39,20 @@ class ContentCrops:
     """
 
     def __init__(
-        self, folder: Path, crop_px: int, max_side_px: int = 640, max_pictures: int = 1000, num_held_out: int = 0
+        self,
+        photos: Path | Sequence[Path],
+        crop_px: int,
+        max_side_px: int = 640,
+        max_pictures: int = 1000,
+        num_held_out: int = 0,
     ) -> None:
-        if not folder.is_dir():
-            raise ConfigError(f"There is no folder {folder}; name one with photos to train on.")
-        found = sorted(path for path in folder.rglob("*") if is_still(path) and path.is_file())
+        found = _in_folder(photos) if isinstance(photos, Path) else photos
         paths = _spread(found, max_pictures)
         pictures = [(read_style_image(path, max_side_px) * 255).round().byte() for path in paths]
         usable = [picture for picture in pictures if min(picture.shape[-2:]) >= crop_px]
         if not usable:
-            raise ConfigError(f"{folder} holds no picture of at least {crop_px}x{crop_px} pixels; name another folder.")
+            where = photos if isinstance(photos, Path) else f"The list of {len(found)}"
+            raise ConfigError(f"{where} holds no picture of at least {crop_px}x{crop_px} pixels; name another folder.")
         self.num_held_out = num_held_out if len(usable) >= max(_MIN_TO_HOLD_OUT, 2 * num_held_out) else 0
         held_out = {i * len(usable) // num_held_out for i in range(self.num_held_out)}
         self._held_out = [picture for i, picture in enumerate(usable) if i in held_out]
@@ -91,8 +96,14 @@ class ContentCrops:
         return crop.flip(-1) if _uniform(generator) < 0.5 else crop
 
 
-def _spread(items: list[_Item], num: int) -> list[_Item]:
-    return [items[i * len(items) // num] for i in range(num)] if len(items) > num else items
+def _in_folder(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise ConfigError(f"There is no folder {folder}; name one with photos to train on.")
+    return sorted(path for path in folder.rglob("*") if is_still(path) and path.is_file())
+
+
+def _spread(items: Sequence[_Item], num: int) -> list[_Item]:
+    return [items[i * len(items) // num] for i in range(num)] if len(items) > num else list(items)
 
 
 def _uniform(generator: torch.Generator) -> float:

@@ -41,6 +41,15 @@ def test_folders_are_searched_and_small_pictures_left_out(photos: Path) -> None:
     assert len(ContentCrops(photos, 32)) == 6
 
 
+def test_pictures_may_be_named_instead_of_their_folder(photos: Path) -> None:
+    crops = ContentCrops(photos, 64)
+    named = ContentCrops(sorted(path for path in photos.rglob("*") if path.is_file() and path.suffix != ".txt"), 64)
+    assert len(named) == len(crops)
+    assert torch.equal(named.batch(16, generator(7)), crops.batch(16, generator(7)))
+    with pytest.raises(ConfigError, match="The list of 0 holds no picture of at least 64x64 pixels"):
+        ContentCrops([], 64)
+
+
 def test_a_large_folder_is_thinned_evenly(photos: Path) -> None:
     crops = ContentCrops(photos, 32, max_pictures=3)
     assert len(crops) == 3
