@@ -21,14 +21,14 @@ from torch import Tensor
 from vidstyle.evaluation.gates import Gate, judge
 from vidstyle.evaluation.meters import ComparisonMeter, ComparisonSummary, Mean, TrackMeter, TrackSummary
 from vidstyle.evaluation.metrics import PatchSwd
-from vidstyle.evaluation.pair_motion import EstimatedMotion, ExactMotion, MotionSource
+from vidstyle.evaluation.pair_motion import GAPS, EstimatedMotion, ExactMotion, MotionSource
 from vidstyle.evaluation.synthetic import SyntheticSequence
 from vidstyle.flow.select import FlowChoice
 from vidstyle.frames import VideoFrame
 from vidstyle.media.reader import open_video
-from vidstyle.protocols import FlowEstimator, TemporalFilter
+from vidstyle.protocols import LOOK_BACK, FlowEstimator, TemporalFilter
 from vidstyle.stylizers.checkpoint import load_feedforward
-from vidstyle.temporal.filter import ConsistencyFilter
+from vidstyle.temporal.filter import ConsistencyFilter, FilterState, Moved
 from vidstyle.temporal.shots import CutDetector
 
 SWD_EVERY, SWD_FIRST = 12, 4
@@ -115,7 +115,7 @@ def suite_clip(name: str, sequence: SyntheticSequence, cache: Path, source: str)
         np.uint8,
         lambda: (sequence.frame(index) for index in range(sequence.num_frames)),
     )
-    return Clip(name, frames, sequence.fps, lambda: ExactMotion(sequence), True, key)
+    return Clip(name, frames, sequence.fps, lambda: ExactMotion(sequence, (*GAPS, LOOK_BACK)), True, key)
 
 
 def file_clip(path: Path, num: int, width: int, cache: Path, judge: Callable[[], FlowChoice]) -> Clip:
@@ -159,17 +159,23 @@ def painted(weights: Path, clip: Clip, cache: Path) -> Frames:
 
 
 class AlongExactMotion(ConsistencyFilter):
-    """The filter as it would be if motion and occlusion were known: takes a ``PairMotion`` in place of a ``Motion``."""
+    """The filter as it would be if motion and occlusion were known: takes what ``ExactMotion`` gives for motion."""
 
     def refined(self, content: Tensor, previous: Tensor, motion: Any) -> Tensor:
         """Nothing to sharpen."""
         del content, previous
-        return cast("Tensor", motion.flow)
+        return cast("Tensor", motion[1].flow)
 
     def validity(self, content: Tensor, previous: Tensor, motion: Any, flow: Tensor) -> Tensor:
         """Nothing to guess."""
         del content, previous, flow
-        return cast("Tensor", motion.valid.float())
+        return cast("Tensor", motion[1].valid.float())
+
+    def older(self, small: Tensor, state: FilterState, motion: Any) -> Moved | None:
+        """Likewise."""
+        del small
+        found = motion.get(LOOK_BACK)
+        return None if found is None or len(state.past) < LOOK_BACK else Moved(found.flow, found.valid.float())
 
 
 class Track:
@@ -221,7 +227,8 @@ def measure(
         if is_cut:
             flow.reset()
         motion = flow.push(content)
-        motions = judging.push(frame, is_cut)
+        known = judging.push(frame, is_cut)
+        motions = {gap: found for gap, found in known.items() if gap in GAPS}
         alone = tracks[PER_FRAME].filter(content, picture, None)
         for name, track in tracks.items():
             if name == SOURCE:
@@ -232,7 +239,8 @@ def measure(
                 other = torch.from_numpy(untrained[index].copy())[None].float()
                 track.push(index, track.filter(content, other, None), None, motions)
             else:
-                used = motions.get(1) if isinstance(track.method, AlongExactMotion) else motion
+                exact = known if 1 in known else None
+                used = exact if isinstance(track.method, AlongExactMotion) else motion
                 track.push(index, track.filter(content, picture, used), alone, motions)
         print(f"\r\033[K{style} on {clip.name} {index + 1}", end="", file=sys.stderr, flush=True)
     print("\r\033[K", end="", file=sys.stderr)

@@ -33,7 +33,8 @@ from vidstyle.config import output_size
 from vidstyle.errors import VidstyleError
 from vidstyle.evaluation.camera_moves import CAMERA_MOVES, camera_move
 from vidstyle.evaluation.synthetic import SyntheticSequence, sample_scene
-from vidstyle.flow.dis import DisFlow, luma8
+from vidstyle.flow.dis import DisFlow
+from vidstyle.flow.dis_search import luma8
 from vidstyle.flow.raft import RaftFlow
 from vidstyle.imaging.warp import resize_flow
 from vidstyle.media.stills import read_style_image

@@ -28,7 +28,8 @@ from vidstyle.evaluation.gates import BAND_RANGE, MIN_LOW_PASS_PSNR
 from vidstyle.evaluation.metrics import band_energies, energy_ratio, low_pass_psnr
 from vidstyle.evaluation.sequences import SyntheticSequence
 from vidstyle.flow.dis import DisFlow
-from vidstyle.protocols import Motion
+from vidstyle.flow.looking_back import LookingBack
+from vidstyle.protocols import LOOK_BACK, Motion
 from vidstyle.stylizers.checkpoint import load_feedforward
 from vidstyle.temporal.filter import ConsistencyFilter
 from vidstyle.temporal.shots import CutDetector
@@ -109,19 +110,21 @@ def main() -> None:
 
 
 def go_round(sequence: SyntheticSequence, style: str) -> Round:
-    network, flow, detector = load_feedforward(find_style(style).path), DisFlow(), CutDetector(sequence.fps)
+    network, detector = load_feedforward(find_style(style).path), CutDetector(sequence.fps)
+    flow = LookingBack(DisFlow())
     pictures = [sequence.frame(index) for index in tqdm(range(sequence.num_frames), "frames", leave=False)]
     contents = [picture[None].float() / 255 for picture in pictures]
     paintings = [network(content).clamp(0, 1) for content in tqdm(contents, "paintings", leave=False)]
-    # Once more from the first frame, whose motion is against the last.
-    for picture in pictures[:-1]:
+    # Once more from the first frame, whose motion is against the last ones.
+    for picture in pictures:
         detector.push(picture)
-    flow.push(contents[-1])
-    detector.push(pictures[-1])
+    for content in contents[-LOOK_BACK:]:
+        flow.push(content)
     motions = []
     for picture, content in zip(pictures, contents, strict=True):
-        is_cut, motion = detector.push(picture), flow.push(content)
-        motions.append(None if is_cut else motion)
+        if detector.push(picture):
+            flow.reset()
+        motions.append(flow.push(content))
     return Round(contents, paintings, motions, [band_energies(painting) for painting in paintings])
 
 

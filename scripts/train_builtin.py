@@ -5,6 +5,7 @@ checkpoint when it is started again.
 
     python scripts/train_builtin.py                                   # all of them
     python scripts/train_builtin.py --only mosaic --threads 1
+    python scripts/train_builtin.py --only mosaic --from-shipped      # the last stage alone, on from what ships
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ import hashlib
 import json
 import os
 import sys
+import tomllib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from held_out import EXCLUDED_PAINTINGS, research_pictures, stills
@@ -57,8 +59,10 @@ CONTENT_LICENCE = (
     "Kodak: unrestricted use; Big Buck Bunny: CC BY 3.0, Blender Foundation; car-detection: CC BY 4.0, Intel; "
     "crystal and two photographs: CC0; one photograph: NASA, public domain"
 )
-MORE_CONTENT_SOURCE = "in the last stage also 376 photographs of ImageNet samples and BSDS500"
-MORE_CONTENT_LICENCE = "ImageNet samples and BSDS500: non-commercial research"
+ALL_CONTENT = {
+    "content_source": f"{CONTENT_SOURCE}; in the last stage also 376 photographs of ImageNet samples and BSDS500",
+    "content_licence": f"{CONTENT_LICENCE}; ImageNet samples and BSDS500: non-commercial research",
+}
 
 PUBLIC_DOMAIN = "public domain"
 OWN = "made by this project's own program, CC0"
@@ -69,6 +73,8 @@ FIRST = FeedforwardSettings(weights=LossWeights(lattice=0.0))
 WARM = FeedforwardSettings(steps=1200, weights=LossWeights(temporal=15.0, lattice=0.0))
 #: Takes away the pattern that the stages before leave on gradients.
 FINISH = FeedforwardSettings(steps=240, learning_rate=8e-4, weights=LossWeights(temporal=20.0))
+#: The last: the same once more, on photos for research, too.
+BROADEN = FINISH
 
 
 @dataclass(frozen=True)
@@ -76,7 +82,9 @@ class Recipe:
     """One shipped style.
 
     ``picture`` is a file under ``paintings/``, or a painter of ``vidstyle.evaluation.painted``. Each stage goes on from
-    the network of the one before; the first from that of ``starts_from``'s first stage, or from scratch.
+    the network of the one before; the first from that of ``starts_from``'s first stage, or from scratch. The last is on
+    all photos where ``is_broadened``, because a network trained on open ones alone does worse on others
+    (scripts/compare_content.py: mosaic by 12 %).
     """
 
     name: str
@@ -84,8 +92,9 @@ class Recipe:
     picture: str
     source: str
     licence: str
-    stages: tuple[FeedforwardSettings, ...] = (FIRST, FINISH)
+    stages: tuple[FeedforwardSettings, ...] = (FIRST, FINISH, BROADEN)
     starts_from: str | None = None
+    is_broadened: bool = True
 
 
 RECIPES = [
@@ -99,6 +108,7 @@ RECIPES = [
             FIRST,
             FeedforwardSettings(steps=450, learning_rate=8e-4, weights=LossWeights(temporal=40.0, lattice=0.0)),
             FINISH,
+            BROADEN,
         ),
     ),
     Recipe(
@@ -114,7 +124,7 @@ RECIPES = [
         "oil_strokes",
         "oil_strokes, painted by vidstyle.evaluation.painted",
         OWN,
-        (replace(WARM, steps=1500), FINISH),
+        (replace(WARM, steps=1500), FINISH, BROADEN),
         starts_from="starry-night",
     ),
     Recipe(
@@ -123,7 +133,7 @@ RECIPES = [
         "great_wave.jpg",
         "Katsushika Hokusai, The Great Wave off Kanagawa, about 1831",
         PUBLIC_DOMAIN,
-        (WARM, FINISH),
+        (WARM, FINISH, BROADEN),
         starts_from="starry-night",
     ),
     Recipe(
@@ -132,7 +142,7 @@ RECIPES = [
         "stained_glass",
         "stained_glass, painted by vidstyle.evaluation.painted",
         OWN,
-        (WARM, FINISH),
+        (WARM, FINISH, BROADEN),
         starts_from="starry-night",
     ),
     Recipe(
@@ -142,7 +152,11 @@ RECIPES = [
         "Edvard Munch, The Scream, 1893",
         PUBLIC_DOMAIN,
         # Follows shifts well enough to need less of what takes strokes away.
-        (WARM, replace(FINISH, steps=720, weights=LossWeights(temporal=3.6))),
+        (
+            WARM,
+            replace(FINISH, steps=720, weights=LossWeights(temporal=3.6)),
+            replace(BROADEN, weights=LossWeights(temporal=3.6)),
+        ),
         starts_from="starry-night",
     ),
     Recipe(
@@ -151,7 +165,7 @@ RECIPES = [
         "ink_hatching",
         "ink_hatching, painted by vidstyle.evaluation.painted",
         OWN,
-        (WARM, FINISH),
+        (WARM, FINISH, BROADEN),
         starts_from="starry-night",
     ),
     Recipe(
@@ -160,7 +174,7 @@ RECIPES = [
         "composition_vii.jpg",
         "Wassily Kandinsky, Composition VII, 1913",
         PUBLIC_DOMAIN,
-        (WARM, FINISH),
+        (WARM, FINISH, BROADEN),
         starts_from="starry-night",
     ),
     Recipe(
@@ -169,7 +183,7 @@ RECIPES = [
         "watercolour",
         "watercolour, painted by vidstyle.evaluation.painted",
         OWN,
-        (WARM, FINISH),
+        (WARM, FINISH, BROADEN),
         starts_from="starry-night",
     ),
     Recipe(
@@ -178,7 +192,7 @@ RECIPES = [
         "udnie.jpg",
         "Francis Picabia, Udnie (Young American Girl, The Dance), 1913",
         PUBLIC_DOMAIN,
-        (WARM, FINISH),
+        (WARM, FINISH, BROADEN),
         starts_from="starry-night",
     ),
     Recipe(
@@ -187,7 +201,7 @@ RECIPES = [
         "pointillism",
         "pointillism, painted by vidstyle.evaluation.painted",
         OWN,
-        (WARM, FINISH),
+        (WARM, FINISH, BROADEN),
         starts_from="starry-night",
     ),
     Recipe(
@@ -196,10 +210,38 @@ RECIPES = [
         "water_lilies.jpg",
         "Claude Monet, Water Lilies, 1916-1919",
         PUBLIC_DOMAIN,
-        (WARM, FINISH),
+        (WARM, FINISH, BROADEN),
         starts_from="starry-night",
     ),
 ]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Stages that are done: what a card says of them."""
+
+    steps: int = 0
+    seconds: float = 0.0
+    stages: tuple[dict[str, Any], ...] = ()
+
+    @classmethod
+    def shipped(cls, recipe: Recipe, weights: Path) -> Trained:
+        """Those of the weights that ship; ends the program where none is left to do."""
+        card = tomllib.loads(weights.with_suffix(".toml").read_text(encoding="utf-8"))
+        stages = tuple(card["stages"].values())
+        if len(stages) != len(recipe.stages) - 1:
+            sys.exit(
+                f"train_builtin: {weights.name} has {len(stages)} of {len(recipe.stages)} stages behind it; "
+                "--from-shipped trains the last alone."
+            )
+        return cls(card["steps"], card["seconds"], stages)
+
+    def and_then(self, trainers: Sequence[Trainer[Any]]) -> Trained:
+        return Trained(
+            self.steps + sum(trainer.step for trainer in trainers),
+            self.seconds + sum(trainer.seconds for trainer in trainers),
+            (*self.stages, *(asdict(trainer.schedule) for trainer in trainers)),
+        )
 
 
 #: Styles whose networks are trained once more without temporal loss, to measure what it is good for.
@@ -221,8 +263,7 @@ class AnyStyleStage:
     on_all_photos: bool = False
 
 
-#: The student alone; the decoder; the decoder with more weight on the style. The last on all photos, because a network
-#: trained on open ones alone does worse on others (scripts/compare_content.py: mosaic by 12 %).
+#: The student alone; the decoder; the decoder with more weight on the style, and on all photos, as the styles.
 ANY_STYLE_STAGES = (
     AnyStyleStage(
         AdaInSettings(
@@ -248,7 +289,7 @@ def main() -> None:
     try:
         for recipe in RECIPES:
             if arguments.only in (None, recipe.name):
-                build(recipe, data, arguments.checkpoint_dir)
+                build(recipe, data, arguments.checkpoint_dir, from_shipped=arguments.from_shipped)
             if recipe.name in WITHOUT_TEMPORAL_LOSS and arguments.only in (None, without_temporal_loss(recipe).name):
                 build(without_temporal_loss(recipe), data, arguments.checkpoint_dir, folder=BENCHMARKS)
         if arguments.only in (None, ANY_STYLE.stem):
@@ -264,6 +305,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--only", choices=choices, help="train just this one")
     parser.add_argument("--checkpoint-dir", type=Path, default=Path("runs"), help="where runs keep their state")
     parser.add_argument("--threads", type=int, help="CPU threads; all by default")
+    parser.add_argument(
+        "--from-shipped", action="store_true", help="train a style's last stage alone, on from the weights that ship"
+    )
     return parser.parse_args()
 
 
@@ -271,30 +315,36 @@ def without_temporal_loss(recipe: Recipe) -> Recipe:
     """The first stage of the recipe with nothing that asks for steadiness."""
     first = recipe.stages[0]
     bare = replace(first, weights=replace(first.weights, temporal=0.0, lattice=0.0))
-    return replace(recipe, name=f"{recipe.name}-without-temporal-loss", stages=(bare,))
+    return replace(recipe, name=f"{recipe.name}-without-temporal-loss", stages=(bare,), is_broadened=False)
 
 
-def build(recipe: Recipe, data: Path, checkpoint_dir: Path, folder: Path = WEIGHTS) -> None:
+def build(
+    recipe: Recipe, data: Path, checkpoint_dir: Path, folder: Path = WEIGHTS, *, from_shipped: bool = False
+) -> None:
     checkpoint_dir.mkdir(parents=True, exist_ok=True)
-    crops = ContentCrops(data / CONTENT, recipe.stages[0].crop_px)
     encoder = load_encoder(data / ENCODER)
+    weights = folder / f"{recipe.name}.safetensors"
+    before = Trained.shipped(recipe, weights) if from_shipped else Trained()
     trainers: list[Trainer[BlurPoolNet]] = []
-    for index in range(len(recipe.stages)):
+    for index in range(len(before.stages), len(recipe.stages)):
         if trainers:
             initial = trainers[-1].averaged_net
+        elif from_shipped:
+            initial = cast("BlurPoolNet", load_feedforward(weights).net)
         elif recipe.starts_from:
             other = next(each for each in RECIPES if each.name == recipe.starts_from)
-            initial = run_stage(other, 0, data, crops, encoder, checkpoint_dir, None).averaged_net
+            initial = run_stage(other, 0, data, encoder, checkpoint_dir, None).averaged_net
         else:
             initial = None
-        trainers.append(run_stage(recipe, index, data, crops, encoder, checkpoint_dir, initial))
+        trainers.append(run_stage(recipe, index, data, encoder, checkpoint_dir, initial))
 
-    weights = folder / f"{recipe.name}.safetensors"
     card = StyleCard(recipe.name, recipe.title, f"{recipe.source} ({recipe.licence})")
     save_feedforward(weights, trainers[-1].averaged_net, card)
-    weights.with_suffix(".toml").write_text(to_toml(model_card(recipe, trainers, weights)), encoding="utf-8")
+    table = model_card(recipe, before.and_then(trainers), trainers[-1], weights)
+    weights.with_suffix(".toml").write_text(to_toml(table), encoding="utf-8")
     sheet = checkpoint_dir / f"{recipe.name}.png"
-    write_still(sheet, sample_sheet(crops.samples(4), load_feedforward(weights), recipe.name), overwrite=True)
+    samples = ContentCrops(data / CONTENT, recipe.stages[0].crop_px).samples(4)
+    write_still(sheet, sample_sheet(samples, load_feedforward(weights), recipe.name), overwrite=True)
     print(f"wrote {weights} and its card; samples: {sheet}")
 
 
@@ -302,14 +352,16 @@ def run_stage(
     recipe: Recipe,
     index: int,
     data: Path,
-    crops: ContentCrops,
     encoder: VggEncoder,
     checkpoint_dir: Path,
     initial: BlurPoolNet | None,
 ) -> Trainer[BlurPoolNet]:
     """Train one stage; one that is done is only read from its checkpoint."""
+    is_last = index + 1 == len(recipe.stages)
+    photos = stills(data / CONTENT) + (research_pictures(data) if recipe.is_broadened and is_last else [])
     checkpoint = checkpoint_dir / f"{recipe.name}.{index + 1}.checkpoint"
     settings = recipe.stages[index]
+    crops = ContentCrops(photos, settings.crop_px)
     objective = FeedforwardObjective(style_picture(recipe, data), crops, encoder, settings, initial)
     trainer = Trainer(objective, settings, checkpoint)
     train(trainer, f"{recipe.name} {index + 1}/{len(recipe.stages)}")
@@ -364,29 +416,28 @@ def build_any_style(data: Path, checkpoint_dir: Path) -> None:
         "starts_from": ", ".join(
             f"{stage.decoder_from}, the decoder" for stage in ANY_STYLE_STAGES if stage.decoder_from
         ),
-        **training_card(trainers, ANY_STYLE),
-        "content_source": f"{CONTENT_SOURCE}; {MORE_CONTENT_SOURCE}",
-        "content_licence": f"{CONTENT_LICENCE}; {MORE_CONTENT_LICENCE}",
+        **training_card(Trained().and_then(trainers), trainers[-1], ANY_STYLE),
+        **ALL_CONTENT,
     }
     ANY_STYLE.with_suffix(".toml").write_text(to_toml(card), encoding="utf-8")
     print(f"wrote {ANY_STYLE} and its card")
 
 
-def model_card(recipe: Recipe, trainers: list[Trainer[BlurPoolNet]], weights: Path) -> dict[str, Any]:
-    return {
+def model_card(recipe: Recipe, trained: Trained, last: Trainer[BlurPoolNet], weights: Path) -> dict[str, Any]:
+    card = {
         "title": recipe.title,
         "name": recipe.name,
         "architecture": "blurpool",
         "style_source": recipe.source,
         "style_licence": recipe.licence,
         "starts_from": recipe.starts_from and f"{recipe.starts_from}, stage 1",
-        **training_card(trainers, weights),
+        **training_card(trained, last, weights),
     }
+    return {**card, **ALL_CONTENT} if recipe.is_broadened else card
 
 
-def training_card(trainers: Sequence[Trainer[Any]], weights: Path) -> dict[str, Any]:
+def training_card(trained: Trained, last: Trainer[Any], weights: Path) -> dict[str, Any]:
     """What all cards say."""
-    last = trainers[-1]
     final = last.measure(num_batches=16)
     return {
         "num_parameters": sum(parameter.numel() for parameter in last.net.parameters()),
@@ -396,11 +447,11 @@ def training_card(trainers: Sequence[Trainer[Any]], weights: Path) -> dict[str, 
         "content_licence": CONTENT_LICENCE,
         "encoder": "VGG-19 to conv5_1, pruned 16 times (Collaborative Distillation, Wang et al. 2020)",
         "encoder_licence": "MIT, (c) 2020 Huan Wang",
-        "steps": sum(trainer.step for trainer in trainers),
-        "seconds": round(sum(trainer.seconds for trainer in trainers)),
+        "steps": trained.steps,
+        "seconds": round(trained.seconds),
         "device": last.schedule.device,
         "final_losses": {name: round(value, 5) for name, value in final.losses.items()},
-        "stages": {str(index + 1): asdict(trainer.schedule) for index, trainer in enumerate(trainers)},
+        "stages": {str(index + 1): stage for index, stage in enumerate(trained.stages)},
     }
 
 

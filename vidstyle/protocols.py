@@ -4,28 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 from vidstyle.frames import Packet, VideoFrame, VideoInfo
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+#: How many frames before a given one lies the older one that its motion may lead to, too.
+LOOK_BACK: Final = 6
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Motion:
     """Optical flow between the previous frame (t-1) and this one (t).
 
-    Both fields are (1, 2, h, w) float32, channels (dx, dy), on a grid that may be coarser than the frame; values are
+    All fields are (1, 2, h, w) float32, channels (dx, dy), on grids that may be coarser than the frame; values are
     always pixels of the *frame*, and ``source(x)`` matches ``target(x + flow(x))``.
 
     Attributes:
         flow_backward: from t to t-1: where each pixel of this frame was.
         flow_forward: from t-1 to t: where each pixel of the previous frame went.
+        flow_older: from t to t - ``LOOK_BACK``; None where it was not measured, or the shot is younger.
     """
 
     flow_backward: Tensor
     flow_forward: Tensor
+    flow_older: Tensor | None = None
 
 
 @runtime_checkable

@@ -13,6 +13,7 @@ from torchvision.models.optical_flow import raft_large, raft_small
 
 from vidstyle.flow import DisFlow
 from vidstyle.flow.farneback import FarnebackFlow
+from vidstyle.flow.looking_back import LookingBack
 from vidstyle.flow.raft import RaftFlow
 from vidstyle.protocols import FlowEstimator, Motion
 
@@ -31,11 +32,15 @@ def raft_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return files
 
 
-@pytest.fixture(params=["dis-ultrafast", "dis-fast", "dis-medium", "farneback-", "raft-small", "raft-large"])
+@pytest.fixture(
+    params=["dis-ultrafast", "dis-fast", "dis-medium", "looking-back", "farneback-", "raft-small", "raft-large"]
+)
 def make(request: pytest.FixtureRequest, raft_files: dict[str, Path]) -> Make:
     kind, detail = request.param.split("-")
     if kind == "dis":
         return lambda: DisFlow(detail)
+    if kind == "looking":
+        return lambda: LookingBack(DisFlow())
     if kind == "farneback":
         return FarnebackFlow
     return lambda: RaftFlow(detail, weights=raft_files[detail], num_updates=2)

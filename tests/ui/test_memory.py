@@ -10,10 +10,13 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from vidstyle.flow.dis import DisFlow
+from vidstyle.flow.dis_search import DisSearch
+from vidstyle.flow.looking_back import OLDER_SCALE
 from vidstyle.temporal.filter import ConsistencyFilter
 from vidstyle.ui.memory import (
     Memory,
     RememberingFlow,
+    RememberingSearch,
     RememberingStylizer,
     a_fair_share,
     fingerprint,
@@ -120,3 +123,31 @@ def test_the_remembering_filter_is_the_filter_at_every_consistency() -> None:
             wanted, state = plain.step(frame, 1 - frame, motion, state)
             found, kept_state = remembering.step(frame, 1 - frame, motion, kept_state)
             assert (found - wanted).abs().max() < 2e-3
+
+
+@pytest.mark.parametrize("held", [ROOMY, 0])
+def test_a_remembered_search_is_the_search_and_made_once(held: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    searches = []
+
+    def counted(*found: object) -> Tensor:
+        searches.append(found)
+        return search_of(*found)  # type: ignore[arg-type]
+
+    search_of = DisSearch.flow
+    plain, search = DisSearch("medium", OLDER_SCALE), RememberingSearch(Memory(held), lambda: None)
+    first, second, third = (plain.grey(frame) for frame in moving(3, (96, 128)))
+    wanted = [plain.flow(third, first), plain.flow(second, first)]
+    monkeypatch.setattr(DisSearch, "flow", counted)
+    for _ in range(2):
+        assert all(search.flow(each, first).equal(flow) for each, flow in zip((third, second), wanted, strict=True))
+    assert len(searches) == (2 if held else 4)
+
+
+def test_a_search_that_is_not_wanted_any_more_stops() -> None:
+    def check() -> None:
+        raise InterruptedError
+
+    search = RememberingSearch(Memory(ROOMY), check)
+    grey = search.grey(moving(1)[0])
+    with pytest.raises(InterruptedError):
+        search.flow(grey, grey)

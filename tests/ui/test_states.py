@@ -5,15 +5,38 @@ from __future__ import annotations
 import pytest
 import torch
 
+from vidstyle.protocols import LOOK_BACK
+from vidstyle.temporal.filter import Past
 from vidstyle.ui.memory import Memory
-from vidstyle.ui.states import NEIGHBOURS, NUM_AFRESH, Remembered, find_beginning, keep_states, kept_indices
+from vidstyle.ui.states import (
+    NEIGHBOURS,
+    NUM_AFRESH,
+    Beginning,
+    Remembered,
+    find_beginning,
+    keep_states,
+    kept_indices,
+)
 
 SHOWN = 39
 TIMES = [index / 10 for index in range(SHOWN + 2)]
 
 
 def held(value: float, num_before: int = 5) -> Remembered:
-    return Remembered((torch.full((1, 3, 4, 4), value).half(),), num_before)
+    past = tuple(
+        Past(torch.full((1, 3, 4, 4), value / age).half(), torch.full((1, 3, 2, 2), 1 / age).half())
+        for age in range(LOOK_BACK, 0, -1)
+    )
+    return Remembered((past,), num_before)
+
+
+def latest(begins: Beginning) -> float:
+    """Of what is remembered of the frame it begins at; of that before it is half."""
+    past = begins.layers[0]
+    assert past is not None
+    assert float(past[-2].remembered.mean()) == pytest.approx(float(past[-1].remembered.mean()) / 2, rel=2e-3)
+    assert float(past[-2].content.mean()) == 0.5
+    return float(past[-1].remembered.float().mean())
 
 
 @pytest.fixture
@@ -38,7 +61,7 @@ def test_its_own_latest_state_before_the_frame_shown_serves(memory: Memory) -> N
     begins = find_beginning(memory, "look", 0.6, TIMES[: SHOWN + 1])
     assert begins is not None
     assert (begins.index, begins.num_before) == (20, 5)
-    assert begins.layers[0].float().mean().item() == pytest.approx(0.2, abs=1e-3)
+    assert latest(begins) == pytest.approx(0.2, abs=1e-3)
     assert find_beginning(memory, "another look", 0.6, TIMES[: SHOWN + 1]) is None
     assert find_beginning(memory, "look", 0.61, TIMES[: SHOWN + 1]) is None
 
@@ -56,7 +79,7 @@ def test_between_neighbours_it_is_a_mixture(memory: Memory) -> None:
         begins = find_beginning(memory, "look", consistency, TIMES[: SHOWN + 1])
         assert begins is not None
         assert begins.index == SHOWN - NUM_AFRESH
-        means.append(float(begins.layers[0].float().mean()))
+        means.append(latest(begins))
     assert means == sorted(means)
     assert 0.0 < means[0] < 0.25 < means[3] < means[4] < 0.5 < means[-1] < 1.0
 
@@ -74,3 +97,8 @@ def test_short_windows_are_filtered_whole(memory: Memory) -> None:
     for consistency in NEIGHBOURS:
         put(memory, consistency, len(times) - 1, 0.5)
     assert find_beginning(memory, "look", 0.93, times) is None
+
+
+def test_what_is_held_is_counted_whole() -> None:
+    assert held(0.5).num_bytes == LOOK_BACK * 2 * (3 * 4 * 4 + 3 * 2 * 2)
+    assert Remembered((None, *held(0.5).layers), 0).num_bytes == held(0.5).num_bytes

@@ -101,7 +101,7 @@ def test_along_exact_motion_nothing_is_guessed() -> None:
         method = AlongExactMotion(0.9)
         _, state = method.step(noise(1), noise(2), None, None)
         motion = PairMotion(still().flow_backward, torch.full((1, 1, HEIGHT, WIDTH), is_seen))
-        return method.step(noise(3), noise(4), cast("Motion", motion), state)[0]
+        return method.step(noise(3), noise(4), cast("Motion", {1: motion}), state)[0]
 
     assert torch.allclose(shown(False), noise(4), atol=1e-5)
     assert (shown(True) - noise(2)).abs().mean() < 0.5 * (noise(4) - noise(2)).abs().mean()

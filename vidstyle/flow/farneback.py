@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vidstyle.flow.dis import luma8
+from vidstyle.flow.dis_search import luma8
 from vidstyle.flow.grid import cell_size_px, checked_size, scaled_size
 from vidstyle.imaging.opencv import load_opencv
 from vidstyle.protocols import Motion

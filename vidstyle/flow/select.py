@@ -11,6 +11,7 @@ import torch
 from vidstyle.config import FlowName
 from vidstyle.errors import ConfigError, WeightsNotFoundError
 from vidstyle.flow.dis import DisFlow
+from vidstyle.flow.looking_back import LookingBack
 from vidstyle.protocols import FlowEstimator
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def choose_flow(
 
 
 def _dis(reason: str) -> FlowChoice:
-    estimator = DisFlow()
+    estimator = LookingBack(DisFlow())
     return FlowChoice(estimator, estimator.name, reason)
 
 
@@ -102,7 +103,13 @@ def _raft(model: RaftModel, device: str, *, allow_download: bool, weights: Path 
         **(_RAFT_ON_CPU if kind == "cpu" else {}),
     )
     effort = " at half resolution, to bear its cost on a CPU" if kind == "cpu" else ""
-    return FlowChoice(estimator, estimator.name, f"RAFT-{model} {because}{effort}, with the weights in {path}.", path)
+    # Not beside a GPU, which would wait for the CPU's search.
+    return FlowChoice(
+        LookingBack(estimator) if kind == "cpu" else estimator,
+        estimator.name,
+        f"RAFT-{model} {because}{effort}, with the weights in {path}.",
+        path,
+    )
 
 
 def raft_weights_at_hand(model: RaftModel) -> Path | None:

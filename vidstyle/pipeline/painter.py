@@ -15,6 +15,7 @@ from torch import Tensor
 
 from vidstyle.controls.look import Look, Prepared
 from vidstyle.errors import DeviceError
+from vidstyle.flow.looking_back import LookingBack
 from vidstyle.frames import VideoFrame
 from vidstyle.protocols import FlowEstimator, Stylizer, TemporalFilter
 from vidstyle.temporal.shots import CutDetector
@@ -198,6 +199,17 @@ class Painter:
         """The rest of ``paint``; batches come in the order of the stream."""
         with self._on_device():
             return self._steadied(batch)
+
+    @torch.inference_mode()
+    def glimpse(self, frames: Sequence[VideoFrame]) -> None:
+        """Let flow see frames of the same shot from before the first one that is painted."""
+        if not frames or not isinstance(self.flow, LookingBack):
+            return
+        with self._on_device():
+            source = self._upload(frames)
+            prepared = self.look.prepare(source, frames) if self.look is not None else Prepared(source, source)
+            for content in torch.split(prepared.content, 1):
+                self.flow.glimpse(content)
 
     @contextmanager
     def _on_device(self) -> Iterator[None]:

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from vidstyle.imaging.occlusion import occlusion_mask, soft_validity
 from vidstyle.imaging.opencv import interleaved
-from vidstyle.imaging.pyramid import cell_means, channel_mean, enlarge, laplacian_bands, tent_blur, weigh
-from vidstyle.imaging.warp import resize_flow, swift_warp
-from vidstyle.protocols import Motion
+from vidstyle.imaging.pyramid import cell_means, channel_mean, enlarge, halve, laplacian_bands, tent_blur, weigh
+from vidstyle.imaging.warp import points_inside, resize_flow, sample_at, swift_warp
+from vidstyle.protocols import LOOK_BACK, Motion
 from vidstyle.temporal.consistency import beta_from_consistency, consistent_blend, low_frequency_beta
 from vidstyle.temporal.refinement import refine_flow
 
@@ -23,14 +23,49 @@ GAIN_RANGE = (0.7, 1.5)
 #: Most that colour may lag behind the stylization, as RMS over the frame: 30.5 dB.
 MAX_DRIFT = 0.03
 _ENERGY_FLOOR = 1e-6
+#: Gaps that an older frame would fill by less are left: most pixels have none, and need not be looked up.
+_LEAST_SHARE = 1 / 32
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Past:
+    """What the filter remembers of a frame further back, to fill gaps with; half precision is enough for that.
+
+    Attributes:
+        remembered: (1, 3, H, W) float16.
+        content: (1, 3, ceil(H / 2), ceil(W / 2)) float16 source frame.
+    """
+
+    remembered: Tensor
+    content: Tensor
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FilterState:
-    """What the filter remembers of the frame before: (1, 3, H, W) float32 each."""
+    """What the filter remembers.
+
+    Attributes:
+        remembered: (1, 3, H, W) float32 of the frame before.
+        content: (1, 3, H, W) float32 the source frame before.
+        past: that frame and those before it, oldest first, up to ``LOOK_BACK``.
+    """
 
     remembered: Tensor
     content: Tensor
+    past: tuple[Past, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Moved:
+    """How a frame lies in another.
+
+    Attributes:
+        flow: (1, 2, H, W) float32 pixels.
+        trust: (1, 1, H, W) in [0, 1].
+    """
+
+    flow: Tensor
+    trust: Tensor
 
 
 class ConsistencyFilter:
@@ -43,6 +78,9 @@ class ConsistencyFilter:
     averaging of uncorrelated strokes take away. What is remembered is half way between: r_t = (x_t + o_t) / 2.
     Remembering o_t alone makes up for the fading of the past, so that a wrong stroke stays for hundreds of frames; x_t
     alone loses more texture than a bounded gain brings back.
+
+    What was hidden in the frame before may have been seen some frames earlier: where that one, moved here, looks like
+    this frame, it stands in for as much trust as is missing.
 
     Args:
         consistency: 0 (each frame on its own) to 1 (steadiest).
@@ -79,14 +117,20 @@ class ConsistencyFilter:
             return stylized, None
         # Copied: a view would keep the whole batch it was cut from in memory. Interleaved, which OpenCV wants.
         content, stylized = (interleaved(image) for image in (content, stylized))
+        small = halve(content)
         if motion is None or state is None:
-            return stylized, FilterState(stylized, content)
+            return stylized, FilterState(stylized, content, (Past(stylized.half(), small.half()),))
         flow = self.refined(content, state.content, motion)
         warped = swift_warp(state.remembered, flow).clamp_(0.0, 1.0)
         validity = self.validity(content, state.content, motion, flow)
+        older = self.older(small, state, motion)
+        if older is not None:
+            _fill(warped, validity, state.past[0].remembered, older)
         blended = consistent_blend(stylized, warped, validity, self.beta, low_beta=self._low_beta, max_drift=MAX_DRIFT)
         output = match_band_energy(blended, stylized).clamp_(0.0, 1.0)
-        return output, FilterState(torch.lerp(blended, output, 0.5), content)
+        remembered = torch.lerp(blended, output, 0.5)
+        past = (*state.past[1 - LOOK_BACK :], Past(remembered.half(), small.half()))
+        return output, FilterState(remembered, content, past)
 
     def refined(self, content: Tensor, previous: Tensor, motion: Motion) -> Tensor:
         """(1, 2, H, W) ``motion.flow_backward`` at the frame's own size, sharpened; the same at every consistency."""
@@ -111,6 +155,25 @@ class ConsistencyFilter:
             content, swift_warp(previous, flow, "bilinear")
         )
 
+    def older(self, small: Tensor, state: FilterState, motion: Motion) -> Moved | None:
+        """How this frame lies in the oldest one of the past, trusted by looks alone; the same at every consistency.
+
+        Args:
+            small: (1, 3, ceil(H / 2), ceil(W / 2)) source frame.
+            state: with its past.
+            motion: of this frame.
+
+        Returns:
+            None where motion does not lead there, or the past is shorter.
+        """
+        if motion.flow_older is None or len(state.past) < LOOK_BACK:
+            return None
+        size, half = ((each.shape[-2], each.shape[-1]) for each in (state.content, small))
+        cells = torch.tensor((half[1] / size[1], half[0] / size[0]), device=small.device)
+        steps = resize_flow(motion.flow_older, half) * cells[:, None, None]
+        trust = self._photometric_trust(small, swift_warp(state.past[0].content.float(), steps, "bilinear"))
+        return Moved(resize_flow(motion.flow_older, size), enlarge(trust * points_inside(steps, slack_px=0.5), size))
+
     def _photometric_trust(self, content: Tensor, warped: Tensor) -> Tensor:
         """exp(−α max(|I_t − W I_{t−1}|² − noise, 0)) as (1, 1, H, W), with the frame's own median as its noise.
 
@@ -119,6 +182,20 @@ class ConsistencyFilter:
         difference = channel_mean(warped.sub_(content).square_())
         noise = 4.0 * difference[..., ::8, ::8].median()
         return difference.sub_(noise).clamp_(min=0.0).mul_(-self._photometric_weight).exp_()
+
+
+def _fill(warped: Tensor, validity: Tensor, remembered: Tensor, older: Moved) -> None:
+    """Fill gaps of the moved past with an older one, and add the trust in it; both are overwritten where they are."""
+    share = older.trust * (1.0 - validity)
+    rows, columns = (share[0, 0] > _LEAST_SHARE).nonzero(as_tuple=True)
+    if not len(rows):
+        return
+    share = share[..., rows, columns]
+    validity[..., rows, columns] += share
+    positions = torch.stack((columns, rows)) + older.flow[0, :, rows, columns]
+    moved = sample_at(remembered.float(), positions[None, :, None])[:, :, 0].clamp_(0.0, 1.0)
+    weight = share / validity[..., rows, columns]
+    warped[..., rows, columns] = torch.lerp(warped[..., rows, columns], moved, weight)
 
 
 def match_band_energy(image: Tensor, reference: Tensor, gain_range: tuple[float, float] = GAIN_RANGE) -> Tensor:
@@ -156,11 +233,13 @@ def warmup_frames(consistency: float) -> int:
 
     A frame n steps back weighs about β^(0.8 n) in strokes, where the energy gain slows the fading βⁿ of the blend down:
     below 2 % of the stylization's own frame-to-frame difference, what remains is more than 45 dB down. In colour it
-    weighs β_lowⁿ of what ``MAX_DRIFT`` allows two pasts to differ by.
+    weighs β_lowⁿ of what ``MAX_DRIFT`` allows two pasts to differ by. Where gaps were filled the past lies ``LOOK_BACK``
+    frames further off; that is a tenth of a frame at most, where three times as much is as little.
     """
     beta = beta_from_consistency(consistency)
     if beta == 0.0:
         return 0
     strokes = math.log(0.02) / (0.8 * math.log(beta))
     colour = math.log(10 ** (-45 / 20) / (2 * MAX_DRIFT)) / math.log(low_frequency_beta(beta))
-    return math.ceil(max(strokes, colour))
+    filled = LOOK_BACK + math.log(0.06) / (0.8 * math.log(beta))
+    return math.ceil(max(strokes, colour, filled))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 from collections import OrderedDict
@@ -12,6 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from vidstyle.flow.dis_search import DisSearch, Grey
+from vidstyle.flow.looking_back import OLDER_SCALE
 from vidstyle.protocols import FlowEstimator, Motion, Stylizer
 
 
@@ -155,3 +158,27 @@ class RememberingFlow:
     def reset(self) -> None:
         """As the estimator's own."""
         self._previous = None
+
+
+class RememberingSearch(DisSearch):
+    """The search for older frames, made for no pair of frames twice.
+
+    Args:
+        memory: shared.
+        check: called before every search; raises to stop.
+    """
+
+    def __init__(self, memory: Memory, check: Callable[[], None]) -> None:
+        super().__init__("medium", OLDER_SCALE)
+        self._memory, self._check = memory, check
+
+    def flow(self, source: Grey, target: Grey) -> Tensor:
+        """As the search's own."""
+        self._check()
+        prints = [hashlib.blake2b(each.pixels.tobytes(), digest_size=16).digest() for each in (source, target)]
+        key = ("older", *prints, source.size, source.working)
+        held = self._memory.get(key)
+        if held is None:
+            held = super().flow(source, target)
+            self._memory.put(key, held, held.numel() * held.element_size())
+        return torch.as_tensor(held)

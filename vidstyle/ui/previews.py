@@ -21,6 +21,7 @@ from vidstyle.compose import Composition
 from vidstyle.config import RenderConfig, make_config, output_size
 from vidstyle.controls.clip import ClipFacts
 from vidstyle.errors import OpenError, VidstyleError
+from vidstyle.flow.looking_back import LookingBack
 from vidstyle.flow.select import FlowChoice
 from vidstyle.frames import Packet, VideoFrame, VideoInfo
 from vidstyle.heap import keep_freed_memory
@@ -29,10 +30,11 @@ from vidstyle.media.reader import VideoReader
 from vidstyle.pipeline.painter import Painter
 from vidstyle.pipeline.preview import PreviewFrame, preview_frame
 from vidstyle.planning import open_moment
+from vidstyle.protocols import LOOK_BACK, FlowEstimator
 from vidstyle.rendering import clip_facts, num_warmup
 from vidstyle.stylizers.changing import ChangingStylizer, Turn
 from vidstyle.ui.controls import same_painting_key, same_steady_key, same_stylizer_key
-from vidstyle.ui.memory import Memory, RememberingFlow, RememberingStylizer, a_fair_share
+from vidstyle.ui.memory import Memory, RememberingFlow, RememberingSearch, RememberingStylizer, a_fair_share
 from vidstyle.ui.states import (
     NEIGHBOURS,
     RememberingFilter,
@@ -47,8 +49,8 @@ Kind = Literal["source", "draft", "parity"]
 
 #: Of what is held, so much may be decoded frames.
 _WINDOW_SHARE = 0.25
-#: Held for each pixel of a frame: stylized (6), flows both ways (16 at most), the refined one (8), trust (2).
-_BYTES_A_PIXEL = 32
+#: Held for each pixel of a frame: stylized (6), flows both ways (16 at most), refined (8), older (2), trust (2).
+_BYTES_A_PIXEL = 34
 _MAX_COMPOSITIONS = 4
 _MAX_TABS = 64
 #: What a thumbnail of a style goes by.
@@ -127,6 +129,10 @@ class Window:
         if not isinstance(self.frames, tuple):
             return None
         return [frame.seconds for frame in self.frames[: self.num_before + 1]]
+
+    def last_before(self, index: int, num: int) -> tuple[VideoFrame, ...]:
+        """So many frames before one of those decoded."""
+        return self._decoded[max(0, index - num) : index]
 
     def beginning(self, num_before: int) -> Window:
         """With no more than so many frames before the one shown."""
@@ -273,7 +279,7 @@ class Previewer:
         if painter.flow is None or painter.temporal is None:
             return _shown(window, painter)
         key = f"{flow.name} {flow.weights or ''} {composition.compute.device}"
-        painter.flow = RememberingFlow(painter.flow, self._memory, key, check)
+        painter.flow = _remembering(painter.flow, self._memory, key, check)
         painter.temporal = RememberingFilter(config.consistency, self._memory, key)
         times = window.times
         if times is None:
@@ -281,6 +287,8 @@ class Previewer:
         state_key = f"{key} {same_steady_key(config, clip)}"
         begins = find_beginning(self._memory, state_key, config.consistency, times)
         part = window if begins is None else window.beginning(window.num_before - begins.index)
+        if begins is not None:
+            painter.glimpse(window.last_before(begins.index, min(begins.num_before, LOOK_BACK - 1)))
         keeper = painter.on_states = StateKeeper(begins, kept_indices(part.num_before + 1))
         found = replace(_shown(part, painter), num_warmup_frames=keeper.num_before)
         keep_states(self._memory, state_key, config.consistency, times[-part.num_before - 1 :], keeper.kept)
@@ -314,6 +322,12 @@ class Previewer:
         if key not in self._flows:
             self._flows[key] = composition.flow()
         return self._flows[key]
+
+
+def _remembering(flow: FlowEstimator, memory: Memory, key: str, check: Callable[[], None]) -> FlowEstimator:
+    if isinstance(flow, LookingBack):
+        return LookingBack(RememberingFlow(flow.estimator, memory, key, check), RememberingSearch(memory, check))
+    return RememberingFlow(flow, memory, key, check)
 
 
 def _key(key: str, turned: Sequence[ChangingStylizer]) -> tuple[str, Turn | None]:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from vidstyle.protocols import Motion
 from vidstyle.temporal.consistency import beta_from_consistency
-from vidstyle.temporal.filter import ConsistencyFilter, FilterState
+from vidstyle.temporal.filter import ConsistencyFilter, FilterState, Past
 from vidstyle.ui.memory import Memory, fingerprint
 
 #: Consistencies that are painted ahead, so that any between them can begin near the frame shown.
@@ -25,17 +25,18 @@ class Remembered:
     """What the filter held after a frame.
 
     Attributes:
-        layers: (1, 3, H, W) float16 of each stylizer's painting; None where it painted none.
+        layers: ``FilterState.past`` of each stylizer's painting; None where it painted none.
         num_before: frames of the same shot that the filter had seen before this one.
     """
 
-    layers: tuple[Tensor | None, ...]
+    layers: tuple[tuple[Past, ...] | None, ...]
     num_before: int
 
     @property
     def num_bytes(self) -> int:
         """Of all layers."""
-        return sum(layer.numel() * layer.element_size() for layer in self.layers if layer is not None)
+        pasts = [past for layer in self.layers if layer is not None for past in layer]
+        return sum(each.numel() * each.element_size() for past in pasts for each in (past.remembered, past.content))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,12 +45,12 @@ class Beginning:
 
     Attributes:
         index: of the frame in the window.
-        layers: what the filter is to remember of it.
+        layers: what the filter is to remember of it and of those before, as in ``Remembered``.
         num_before: frames of the same shot that count as seen before it.
     """
 
     index: int
-    layers: tuple[Tensor | None, ...]
+    layers: tuple[tuple[Past, ...] | None, ...]
     num_before: int
 
 
@@ -81,10 +82,17 @@ def find_beginning(memory: Memory, key: str, consistency: float, times: Sequence
         return None
     share = 0.0 if below == above else (_length(consistency) - _length(below)) / (_length(above) - _length(below))
     layers = [
-        None if a is None or b is None else torch.lerp(a.float(), b.float(), share)
-        for a, b in zip(low.layers, high.layers, strict=True)
+        None if a is None or b is None else _mixed(a, b, share) for a, b in zip(low.layers, high.layers, strict=True)
     ]
     return Beginning(index, tuple(layers), low.num_before)
+
+
+def _mixed(low: tuple[Past, ...], high: tuple[Past, ...], share: float) -> tuple[Past, ...]:
+    num = min(len(low), len(high))  # of the last frames, which are the same
+    return tuple(
+        Past(torch.lerp(a.remembered.float(), b.remembered.float(), share).half(), a.content)
+        for a, b in zip(low[-num:], high[-num:], strict=True)
+    )
 
 
 def keep_states(
@@ -136,11 +144,11 @@ class StateKeeper:
             self.num_before = 0 if starts_shot else self.num_before + 1
         elif self._beginning is not None:
             states = [
-                None if state is None or layer is None else FilterState(layer.float(), state.content)
-                for state, layer in zip(states, self._beginning.layers, strict=True)
+                None if state is None or past is None else FilterState(past[-1].remembered.float(), state.content, past)
+                for state, past in zip(states, self._beginning.layers, strict=True)
             ]
         if self._index in self._keep_at:
-            layers = tuple(None if state is None else state.remembered.half() for state in states)
+            layers = tuple(None if state is None else state.past for state in states)
             self.kept[self._index] = Remembered(layers, self.num_before)
         return list(states)
 

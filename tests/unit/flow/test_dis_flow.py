@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from vidstyle.flow import DisFlow
-from vidstyle.flow.dis import luma8
+from vidstyle.flow.dis_search import luma8
 from vidstyle.imaging.warp import backward_warp, pixel_grid, resize_flow, sample_at
 from vidstyle.protocols import Motion
 

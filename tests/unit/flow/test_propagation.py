@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from vidstyle.evaluation.synthetic import suite_sequence
-from vidstyle.flow import dis
+from vidstyle.flow import dis_search
 from vidstyle.flow.dis import DisFlow
 from vidstyle.flow.propagation import propagate_flow
 from vidstyle.imaging.warp import resize_flow
@@ -136,5 +136,5 @@ def test_motion_of_what_passes_in_front_is_nearer_to_the_truth(
         return flow
 
     with_it = error()
-    monkeypatch.setattr(dis, "propagate_flow", search_alone)
+    monkeypatch.setattr(dis_search, "propagate_flow", search_alone)
     assert with_it < 0.95 * error()

@@ -10,6 +10,8 @@ import torch
 from fakes import FakeCuts, FakeStylizer, StillFlow, flat_frame, flat_frames
 
 from vidstyle.errors import DeviceError
+from vidstyle.flow.dis import DisFlow
+from vidstyle.flow.looking_back import LookingBack
 from vidstyle.frames import VideoFrame
 from vidstyle.pipeline.painter import PaintedFrame, Painter
 from vidstyle.temporal.filter import ConsistencyFilter
@@ -194,3 +196,29 @@ def test_opacity_takes_the_outputs_depth_and_size() -> None:
     assert painted.alpha is not None
     assert (painted.alpha.shape, painted.alpha.dtype) == ((1, 6, 8), torch.uint8)
     assert values(painted.alpha) == [30]
+
+
+def test_what_was_glimpsed_counts_as_seen() -> None:
+    """Begun in the middle with states from there, and a glimpse of the frames before, nothing is different."""
+    noise = torch.randint(0, 256, (12, 3, 48, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    noise[7] = noise[0]  # seen again in frame 9, so that the older frame counts
+    scene = [noise[0] if index != 8 else noise[1] for index in range(12)]
+    frames = [VideoFrame(picture, index, Fraction(1, 24), 1) for index, picture in enumerate(scene)]
+    seen: list[list[Any]] = []
+
+    def keep(_: bool, states: Any) -> list[Any]:
+        seen.append(list(states))
+        return list(states)
+
+    def looking_painter(**changes: Any) -> Painter:
+        return make_painter(temporal=ConsistencyFilter(0.9), flow=LookingBack(DisFlow()), **changes)
+
+    whole = looking_painter(on_states=keep).paint(frames)
+    part = looking_painter(on_states=lambda _, states: seen[7] if first.pop() else list(states))
+    first = [False] * 4 + [True]
+    part.glimpse(frames[2:7])
+    painted = part.paint(frames[7:])
+    assert all(torch.equal(a.data, b.data) for a, b in zip(painted[1:], whole[8:], strict=True))
+    blind = looking_painter(on_states=lambda _, states: seen[7] if again.pop() else list(states))
+    again = [False] * 4 + [True]
+    assert not torch.equal(blind.paint(frames[7:])[2].data, whole[9].data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -9,7 +10,7 @@ import torch
 
 from vidstyle.imaging.pyramid import laplacian_bands
 from vidstyle.imaging.warp import backward_warp
-from vidstyle.protocols import Motion, TemporalFilter
+from vidstyle.protocols import LOOK_BACK, Motion, TemporalFilter
 from vidstyle.temporal.consistency import consistent_blend
 from vidstyle.temporal.filter import MAX_DRIFT, ConsistencyFilter, match_band_energy, warmup_frames
 
@@ -234,3 +235,69 @@ def test_after_the_warmup_hardly_anything_of_another_past_is_left(consistency: f
 
 def test_no_consistency_needs_no_warmup() -> None:
     assert warmup_frames(0) == 0
+
+
+def still() -> Motion:
+    """Nothing moved, and a frame further back is known, too."""
+    return replace(motion(), flow_older=torch.zeros(1, 2, SIZE[0] // 2, SIZE[1] // 2))
+
+
+def seen_again(passing: list[int], step: Motion, *, first: int = 0) -> list[torch.Tensor]:
+    """Flickering paintings of a still scene whose left third shows one texture and another.
+
+    Frames before ``first`` are of another shot. What is returned is painted there, away from its edge.
+    """
+    steady, state, outputs = ConsistencyFilter(0.9), None, []
+    for index, (seed, painting) in enumerate(zip(passing, flickering(len(passing)), strict=True)):
+        content = texture(49)
+        content[..., :HIDDEN_PX] = (texture(seed)[..., :HIDDEN_PX] + seed % 3) / 3  # of another brightness, too
+        starts = index in (0, first)
+        output, state = steady.step(content, painting, None if starts else step, None if starts else state)
+        outputs.append(output[..., : HIDDEN_PX - 8])
+    return outputs
+
+
+HIDDEN_PX = SIZE[1] // 3
+#: One texture, another for a frame, and the first again: what was behind something that passed.
+BACK_AGAIN = [50] * LOOK_BACK + [51] + [50]
+
+
+def test_what_is_seen_again_goes_on_from_further_back() -> None:
+    painting = flickering(len(BACK_AGAIN))[-1][..., : HIDDEN_PX - 8]
+    alone, held = (seen_again(BACK_AGAIN, step) for step in (motion(), still()))
+    before = held[-1 - LOOK_BACK]
+    distance = [float((image - before).square().mean()) for image in (painting, alone[-1], held[-1])]
+    assert distance[1] > 0.5 * distance[0]  # little to hold on to
+    assert distance[2] < 0.25 * distance[0]
+    assert all(0.7 < ratio < 1.3 for ratio in band_ratios(held[-1], painting))
+
+
+@pytest.mark.parametrize(
+    ("passing", "first"),
+    [([50] * LOOK_BACK + [51] + [52], 0), (BACK_AGAIN, LOOK_BACK - 2)],
+    ids=["something else", "another shot"],
+)
+def test_a_past_that_does_not_belong_here_fills_nothing(passing: list[int], first: int) -> None:
+    alone, held = (seen_again(passing, step, first=first) for step in (motion(), still()))
+    assert (held[-1] - alone[-1]).abs().mean() < 0.01
+
+
+def test_where_the_frame_before_is_trusted_the_older_one_changes_nothing() -> None:
+    alone, held = (seen_again([50] * (LOOK_BACK + 6), step) for step in (motion(), still()))
+    assert torch.allclose(held[-1], alone[-1], atol=0.03)
+    assert flicker(held) == pytest.approx(flicker(alone), rel=0.02)
+
+
+def test_motion_out_of_the_older_frame_fills_nothing() -> None:
+    out = replace(still(), flow_older=torch.full((1, 2, *SIZE), float(SIZE[1])))
+    alone, held = (seen_again(BACK_AGAIN, step) for step in (motion(), out))
+    assert torch.equal(held[-1], alone[-1])
+
+
+def test_no_more_of_the_past_is_kept_than_is_looked_back_at() -> None:
+    steady, state = ConsistencyFilter(0.9), None
+    for index in range(2 * LOOK_BACK):
+        _, state = steady.step(texture(50), texture(index), still() if index else None, state)
+        assert state is not None
+        assert len(state.past) == min(index + 1, LOOK_BACK)
+    assert {each.dtype for past in state.past for each in (past.remembered, past.content)} == {torch.float16}
