@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
@@ -104,8 +104,8 @@ def kept(
     return frames
 
 
-def suite_clip(name: str, sequence: SyntheticSequence, cache: Path, source: str) -> Clip:
-    """A sequence of the suite; ``source`` tells apart the pictures it shows."""
+def suite_clip(name: str, sequence: SyntheticSequence, cache: Path, source: str, gaps: Sequence[int] = GAPS) -> Clip:
+    """A sequence of the suite; ``source`` tells apart the pictures it shows, ``gaps`` are how far motion leads back."""
     width, height = sequence.size
     key = f"{name}-{source}-{width}x{height}-{sequence.num_frames}"
     frames = kept(
@@ -115,7 +115,7 @@ def suite_clip(name: str, sequence: SyntheticSequence, cache: Path, source: str)
         np.uint8,
         lambda: (sequence.frame(index) for index in range(sequence.num_frames)),
     )
-    return Clip(name, frames, sequence.fps, lambda: ExactMotion(sequence, (*GAPS, LOOK_BACK)), True, key)
+    return Clip(name, frames, sequence.fps, lambda: ExactMotion(sequence, gaps), True, key)
 
 
 def file_clip(path: Path, num: int, width: int, cache: Path, judge: Callable[[], FlowChoice]) -> Clip:
@@ -202,49 +202,73 @@ class Track:
             self.swd.add(self._measure(image.float() / 255))
 
 
+@dataclass(frozen=True)
+class Paintings:
+    """A clip in one style.
+
+    Attributes:
+        style: shipped name.
+        stylized: the clip painted frame by frame.
+        untrained: by a network trained without temporal loss, where there is one.
+        swd: distance to the style's picture.
+    """
+
+    style: str
+    stylized: Frames
+    untrained: Frames | None
+    swd: PatchSwd | None
+
+    def tracks(self, size: tuple[int, int], methods: Mapping[str, Callable[[], TemporalFilter]]) -> dict[str, Track]:
+        """Meters for the frames as they are and for every method."""
+        as_they_are = [PER_FRAME] if self.untrained is None else [PER_FRAME, UNTRAINED]
+        return {name: Track(size, self.swd) for name in as_they_are} | {
+            name: Track(size, self.swd, make()) for name, make in methods.items()
+        }
+
+
 def measure(
-    style: str,
     clip: Clip,
-    stylized: Frames,
-    untrained: Frames | None,
+    paintings: Sequence[Paintings],
     methods: Mapping[str, Callable[[], TemporalFilter]],
     flow: FlowEstimator,
-    swd: PatchSwd | None,
 ) -> list[Result]:
-    """Every method on one painted clip, in one pass: the same flow for all, found once."""
+    """Every method in every style on one clip, in one pass: the same motion for all, found once."""
     height, width = clip.frames.shape[-2:]
     size = (int(width), int(height))
-    tracks = {SOURCE: Track(size, None), PER_FRAME: Track(size, swd)}
-    if untrained is not None:
-        tracks[UNTRAINED] = Track(size, swd)
-    tracks |= {name: Track(size, swd, make()) for name, make in methods.items()}
+    source = Track(size, None)
+    of_styles = [(each, each.tracks(size, methods)) for each in paintings]
     judging, cuts = clip.motion(), CutDetector(clip.rate)
     flow.reset()
     for index in range(len(clip.frames)):
         frame = torch.from_numpy(clip.frames[index].copy())
-        content, picture = frame[None].float() / 255, torch.from_numpy(stylized[index].copy())[None].float()
+        content = frame[None].float() / 255
         is_cut = cuts.push(frame)
         if is_cut:
             flow.reset()
         motion = flow.push(content)
         known = judging.push(frame, is_cut)
         motions = {gap: found for gap, found in known.items() if gap in GAPS}
-        alone = tracks[PER_FRAME].filter(content, picture, None)
-        for name, track in tracks.items():
-            if name == SOURCE:
-                track.push(index, frame, None, motions)
-            elif name == PER_FRAME:
-                track.push(index, alone, None, motions)
-            elif name == UNTRAINED and untrained is not None:
-                other = torch.from_numpy(untrained[index].copy())[None].float()
-                track.push(index, track.filter(content, other, None), None, motions)
-            else:
-                exact = known if 1 in known else None
-                used = exact if isinstance(track.method, AlongExactMotion) else motion
-                track.push(index, track.filter(content, picture, used), alone, motions)
-        print(f"\r\033[K{style} on {clip.name} {index + 1}", end="", file=sys.stderr, flush=True)
+        source.push(index, frame, None, motions)
+        for each, tracks in of_styles:
+            picture = torch.from_numpy(each.stylized[index].copy())[None].float()
+            alone = tracks[PER_FRAME].filter(content, picture, None)
+            for name, track in tracks.items():
+                if name == PER_FRAME:
+                    track.push(index, alone, None, motions)
+                elif name == UNTRAINED and each.untrained is not None:
+                    other = torch.from_numpy(each.untrained[index].copy())[None].float()
+                    track.push(index, track.filter(content, other, None), None, motions)
+                else:
+                    exact = known if 1 in known else None
+                    used = exact if isinstance(track.method, AlongExactMotion) else motion
+                    track.push(index, track.filter(content, picture, used), alone, motions)
+        print(f"\r\033[K{clip.name} {index + 1}", end="", file=sys.stderr, flush=True)
     print("\r\033[K", end="", file=sys.stderr)
-    return _results(style, clip, tracks, list(methods))
+    return [
+        result
+        for each, tracks in of_styles
+        for result in _results(each.style, clip, {SOURCE: source, **tracks}, list(methods))
+    ]
 
 
 def _results(style: str, clip: Clip, tracks: Mapping[str, Track], methods: list[str]) -> list[Result]:

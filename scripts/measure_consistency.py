@@ -30,6 +30,7 @@ from consistency_runs import (
     UNTRAINED,
     AlongExactMotion,
     Clip,
+    Paintings,
     Result,
     file_clip,
     measure,
@@ -47,11 +48,12 @@ from vidstyle.config import FlowName, RenderConfig, output_size
 from vidstyle.errors import VidstyleError
 from vidstyle.evaluation.gates import BAND_RANGE, MIN_LOW_PASS_PSNR
 from vidstyle.evaluation.metrics import PatchSwd
+from vidstyle.evaluation.pair_motion import GAPS
 from vidstyle.evaluation.synthetic import SUITE, suite_sequence
 from vidstyle.flow.judge import choose_judge
 from vidstyle.flow.select import choose_flow
 from vidstyle.media.stills import read_style_image
-from vidstyle.protocols import TemporalFilter
+from vidstyle.protocols import LOOK_BACK, TemporalFilter
 from vidstyle.temporal.filter import ConsistencyFilter
 
 GAP = 5
@@ -124,14 +126,19 @@ def run(options: argparse.Namespace) -> list[Result]:
     clips = open_clips(options)
     results: list[Result] = []
     with torch.inference_mode():
-        for style in options.styles:
-            swd = None if options.no_style_distance else PatchSwd(style_reference(style))
-            for clip in clips:
-                stylized = painted(WEIGHTS / f"{style}.safetensors", clip, options.cache)
-                other = BENCHMARKS / f"{style}{SUFFIX}"
-                untrained = painted(other, clip, options.cache) if other.is_file() else None
-                results += measure(style, clip, stylized, untrained, methods, flow, swd)
+        distances = {
+            style: None if options.no_style_distance else PatchSwd(style_reference(style)) for style in options.styles
+        }
+        for clip in clips:
+            paintings = [paint(style, clip, options.cache, distances[style]) for style in options.styles]
+            results += measure(clip, paintings, methods, flow)
     return results
+
+
+def paint(style: str, clip: Clip, cache: Path, swd: PatchSwd | None) -> Paintings:
+    other = BENCHMARKS / f"{style}{SUFFIX}"
+    untrained = painted(other, clip, cache) if other.is_file() else None
+    return Paintings(style, painted(WEIGHTS / f"{style}.safetensors", clip, cache), untrained, swd)
 
 
 def open_clips(options: argparse.Namespace) -> list[Clip]:
@@ -140,8 +147,9 @@ def open_clips(options: argparse.Namespace) -> list[Clip]:
     if options.photos:
         photos = [read_style_image(path, 2 * size[0]) for path in stills(options.photos)]
     source = options.photos.name if photos else "scene"
+    gaps = (*GAPS, LOOK_BACK) if options.exact else GAPS
     clips = [
-        suite_clip(name, suite_sequence(name, size, options.frames, photos[: len(SUITE)]), options.cache, source)
+        suite_clip(name, suite_sequence(name, size, options.frames, photos[: len(SUITE)]), options.cache, source, gaps)
         for name in options.sequences
     ]
     judge = partial(choose_judge, options.judge, weights=options.judge_weights)

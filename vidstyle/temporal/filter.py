@@ -233,8 +233,8 @@ def warmup_frames(consistency: float) -> int:
 
     A frame n steps back weighs about β^(0.8 n) in strokes, where the energy gain slows the fading βⁿ of the blend down:
     below 2 % of the stylization's own frame-to-frame difference, what remains is more than 45 dB down. In colour it
-    weighs β_lowⁿ of what ``MAX_DRIFT`` allows two pasts to differ by. Where gaps were filled the past lies ``LOOK_BACK``
-    frames further off; that is a tenth of a frame at most, where three times as much is as little.
+    weighs β_lowⁿ of what ``MAX_DRIFT`` allows two pasts to differ by. Where gaps are filled the past lies ``LOOK_BACK``
+    frames further off; they are a tenth of a frame at most, so that three times as much is as little.
     """
     beta = beta_from_consistency(consistency)
     if beta == 0.0:
