@@ -8,11 +8,11 @@ from typing import Final
 
 from torch import Tensor
 
-from vidstyle.flow.dis_search import DisSearch, Grey
+from vidstyle.flow.dis_search import DisSearch, Grey, Preset
 from vidstyle.protocols import LOOK_BACK, FlowEstimator, Motion
 
-#: Of the search: half the resolution is enough for what only fills gaps, and is trusted by looks alone.
-OLDER_SCALE: Final = 0.5
+#: Preset and scale: enough for what only fills gaps, and is trusted by looks alone.
+OLDER_SEARCH: Final[tuple[Preset, float]] = ("medium", 0.5)
 
 
 class LookingBack:
@@ -31,7 +31,7 @@ class LookingBack:
     def __init__(self, estimator: FlowEstimator, search: DisSearch | None = None) -> None:
         self.name = estimator.name
         self.estimator = estimator
-        self._search = search or DisSearch("medium", OLDER_SCALE)
+        self._search = search or DisSearch(*OLDER_SEARCH)
         self._past: deque[Grey] = deque(maxlen=LOOK_BACK)
 
     def push(self, frame: Tensor) -> Motion | None:

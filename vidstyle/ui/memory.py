@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from vidstyle.flow.dis_search import DisSearch, Grey
-from vidstyle.flow.looking_back import OLDER_SCALE
+from vidstyle.flow.looking_back import OLDER_SEARCH
 from vidstyle.protocols import FlowEstimator, Motion, Stylizer
 
 
@@ -169,7 +169,7 @@ class RememberingSearch(DisSearch):
     """
 
     def __init__(self, memory: Memory, check: Callable[[], None]) -> None:
-        super().__init__("medium", OLDER_SCALE)
+        super().__init__(*OLDER_SEARCH)
         self._memory, self._check = memory, check
 
     def flow(self, source: Grey, target: Grey) -> Tensor:
