@@ -28,7 +28,7 @@ from vidstyle.frames import VideoFrame
 from vidstyle.media.reader import open_video
 from vidstyle.protocols import LOOK_BACK, FlowEstimator, TemporalFilter
 from vidstyle.stylizers.checkpoint import load_feedforward
-from vidstyle.temporal.filter import ConsistencyFilter, FilterState, Moved
+from vidstyle.temporal.filter import ConsistencyFilter, FilterState, Reference
 from vidstyle.temporal.shots import CutDetector
 
 SWD_EVERY, SWD_FIRST = 12, 4
@@ -171,11 +171,11 @@ class AlongExactMotion(ConsistencyFilter):
         del content, previous, flow
         return cast("Tensor", motion[1].valid.float())
 
-    def older(self, small: Tensor, state: FilterState, motion: Any) -> Moved | None:
+    def older_reference(self, small: Tensor, state: FilterState, motion: Any) -> Reference | None:
         """Likewise."""
         del small
         found = motion.get(LOOK_BACK)
-        return None if found is None or len(state.past) < LOOK_BACK else Moved(found.flow, found.valid.float())
+        return None if found is None or len(state.past) < LOOK_BACK else Reference(found.flow, found.valid.float())
 
 
 class Track:

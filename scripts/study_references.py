@@ -31,7 +31,7 @@ from vidstyle.flow.looking_back import LookingBack
 from vidstyle.imaging.pyramid import weigh
 from vidstyle.imaging.warp import swift_warp
 from vidstyle.protocols import LOOK_BACK, Motion
-from vidstyle.temporal.filter import ConsistencyFilter, Moved
+from vidstyle.temporal.filter import ConsistencyFilter, Reference
 
 AS_IT_IS, WITHOUT, AHEAD = "as it is", "without the older frame", "look-ahead"
 DEFAULT = RenderConfig.model_fields["consistency"].default
@@ -40,14 +40,14 @@ DEFAULT = RenderConfig.model_fields["consistency"].default
 class WithoutOlder(ConsistencyFilter):
     """The filter with the frame before for all its past."""
 
-    def older(self, *_: object) -> None:
+    def older_reference(self, *_: object) -> None:
         """None."""
 
 
 class ExactWithoutOlder(AlongExactMotion):
     """The same along exact motion."""
 
-    def older(self, *_: object) -> None:
+    def older_reference(self, *_: object) -> None:
         """None."""
 
 
@@ -103,7 +103,7 @@ def compare(style: str, sequence: SyntheticSequence, clip: Clip, cache: Path) ->
             flow, valid = sequence.flow(index, index + 1)
             aims = {
                 False: between(picture, following, measured.following(index)),
-                True: between(picture, following, Moved(flow[None], valid[None].float())),
+                True: between(picture, following, Reference(flow[None], valid[None].float())),
             }
         for (name, is_exact), track in tracks.items():
             used = motion if not is_exact else known if 1 in known else None
@@ -120,7 +120,7 @@ def painting(paintings: Frames, index: int) -> Tensor:
     return torch.from_numpy(paintings[index].copy())[None].float()
 
 
-def between(painting: Tensor, following: Tensor, moved: Moved) -> Tensor:
+def between(painting: Tensor, following: Tensor, moved: Reference) -> Tensor:
     """The mean of a painting and the next one, where that is seen."""
     difference = swift_warp(following, moved.flow).clamp_(0.0, 1.0) - painting
     return painting + 0.5 * weigh(difference, moved.trust)
@@ -146,7 +146,7 @@ class Measured:
             self._coming = index, self._flow.push(self.content(index))
         return self._coming[1]
 
-    def following(self, index: int) -> Moved:
+    def following(self, index: int) -> Reference:
         """From a frame to the next one of its shot."""
         pair = self.motion(index + 1)
         if pair is None:
@@ -154,7 +154,7 @@ class Measured:
         content, other = self.content(index), self.content(index + 1)
         motion = Motion(flow_backward=pair.flow_forward, flow_forward=pair.flow_backward)
         flow = self._filter.refined(content, other, motion)
-        return Moved(flow, self._filter.validity(content, other, motion, flow))
+        return Reference(flow, self._filter.validity(content, other, motion, flow))
 
 
 if __name__ == "__main__":

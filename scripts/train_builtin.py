@@ -308,7 +308,10 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--from-shipped", action="store_true", help="train a style's last stage alone, on from the weights that ship"
     )
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.from_shipped and arguments.only not in [recipe.name for recipe in RECIPES]:
+        parser.error("--from-shipped goes with --only and the name of a style")
+    return arguments
 
 
 def without_temporal_loss(recipe: Recipe) -> Recipe:
@@ -336,7 +339,9 @@ def build(
             initial = run_stage(other, 0, data, encoder, checkpoint_dir, None).averaged_net
         else:
             initial = None
-        trainers.append(run_stage(recipe, index, data, encoder, checkpoint_dir, initial))
+        # Not a full run's own last stage, which goes on from other weights.
+        kept = checkpoint_dir / "from-shipped" if from_shipped else checkpoint_dir
+        trainers.append(run_stage(recipe, index, data, encoder, kept, initial))
 
     card = StyleCard(recipe.name, recipe.title, f"{recipe.source} ({recipe.licence})")
     save_feedforward(weights, trainers[-1].averaged_net, card)
@@ -357,6 +362,7 @@ def run_stage(
     initial: BlurPoolNet | None,
 ) -> Trainer[BlurPoolNet]:
     """Train one stage; one that is done is only read from its checkpoint."""
+    checkpoint_dir.mkdir(parents=True, exist_ok=True)
     is_last = index + 1 == len(recipe.stages)
     photos = stills(data / CONTENT) + (research_pictures(data) if recipe.is_broadened and is_last else [])
     checkpoint = checkpoint_dir / f"{recipe.name}.{index + 1}.checkpoint"

@@ -14,6 +14,7 @@ from vidstyle.config import RenderConfig, output_size
 from vidstyle.controls.clip import ClipFacts
 from vidstyle.controls.dressing import dress
 from vidstyle.errors import CheckpointMismatchError, DeviceError, WeightsNotFoundError
+from vidstyle.flow.looking_back import LookingBack
 from vidstyle.flow.select import FlowChoice, choose_flow
 from vidstyle.heap import keep_freed_memory
 from vidstyle.media.stills import is_still, read_style_image
@@ -232,7 +233,7 @@ class Composition:
         return Painter(
             stylizers=tuple(stylizers),
             look=look,
-            temporal=ConsistencyFilter(config.consistency)
+            temporal=ConsistencyFilter(config.consistency, looks_back=isinstance(estimator, LookingBack))
             if estimator is not None and not self.paints_nothing
             else None,
             flow=estimator,

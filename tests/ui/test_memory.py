@@ -11,7 +11,7 @@ from torch import Tensor
 
 from vidstyle.flow.dis import DisFlow
 from vidstyle.flow.dis_search import DisSearch
-from vidstyle.flow.looking_back import OLDER_SEARCH
+from vidstyle.flow.looking_back import OLDER_SEARCH, LookingBack
 from vidstyle.temporal.filter import ConsistencyFilter
 from vidstyle.ui.memory import (
     Memory,
@@ -114,9 +114,10 @@ def test_a_cut_restarts_remembered_flow() -> None:
 
 
 def test_the_remembering_filter_is_the_filter_at_every_consistency() -> None:
-    frames, memory = moving(5), Memory(ROOMY)
+    frames, memory = moving(9), Memory(ROOMY)
+    frames[7] = 1 - frames[7]  # so that the last one is filled from further back
     for consistency in (0.9, 0.5, 0.9):
-        flow, plain, state, kept_state = DisFlow(), ConsistencyFilter(consistency), None, None
+        flow, plain, state, kept_state = LookingBack(DisFlow()), ConsistencyFilter(consistency), None, None
         remembering = RememberingFilter(consistency, memory, "dis")
         for frame in frames:
             motion = flow.push(frame)

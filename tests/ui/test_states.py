@@ -102,3 +102,10 @@ def test_short_windows_are_filtered_whole(memory: Memory) -> None:
 def test_what_is_held_is_counted_whole() -> None:
     assert held(0.5).num_bytes == LOOK_BACK * 2 * (3 * 4 * 4 + 3 * 2 * 2)
     assert Remembered((None, *held(0.5).layers), 0).num_bytes == held(0.5).num_bytes
+
+
+def test_only_what_is_looked_for_is_held(memory: Memory) -> None:
+    put(memory, 0.6, SHOWN, 0.5)
+    assert memory.num_bytes == held(0.5).num_bytes
+    put(memory, 0.9, SHOWN, 0.5)
+    assert memory.num_bytes == 3 * held(0.5).num_bytes

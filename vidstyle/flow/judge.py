@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, get_args
 
 from vidstyle.errors import ConfigError
 from vidstyle.flow.dis import DisFlow
 from vidstyle.flow.farneback import FarnebackFlow
+from vidstyle.flow.looking_back import LookingBack
 from vidstyle.flow.select import FlowChoice, choose_flow
 from vidstyle.protocols import FlowEstimator
 
@@ -42,7 +44,11 @@ def choose_judge(
         return _plain(FarnebackFlow(), "Farnebäck, as asked")
     if requested == "dis":
         return _plain(DisFlow(scale=1.0), "DIS at full resolution, as asked; judge nothing with it that it rendered")
-    return choose_flow(requested, device, allow_download=allow_download, weights=weights)
+    choice = choose_flow(requested, device, allow_download=allow_download, weights=weights)
+    # Pairs are measured one by one: nothing is looked back at.
+    return (
+        replace(choice, estimator=choice.estimator.estimator) if isinstance(choice.estimator, LookingBack) else choice
+    )
 
 
 def _plain(estimator: FlowEstimator, reason: str) -> FlowChoice:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from copy import copy
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor
@@ -23,6 +23,8 @@ GAIN_RANGE = (0.7, 1.5)
 #: Most that colour may lag behind the stylization, as RMS over the frame: 30.5 dB.
 MAX_DRIFT = 0.03
 _ENERGY_FLOOR = 1e-6
+#: Squared difference that counts as noise at most in an older frame, where nothing but looks tells wrong from right.
+_MOST_NOISE = 2e-3
 #: Gaps that an older frame would fill by less are left: most pixels have none, and need not be looked up.
 _LEAST_SHARE = 1 / 32
 
@@ -32,7 +34,8 @@ class Past:
     """What the filter remembers of a frame further back, to fill gaps with; half precision is enough for that.
 
     Attributes:
-        remembered: (1, 3, H, W) float16.
+        remembered: (1, 3, H, W) float16; where it was filled itself, as it was painted, or else what is a gap again and
+            again would be held by frames further and further back.
         content: (1, 3, ceil(H / 2), ceil(W / 2)) float16 source frame.
     """
 
@@ -56,11 +59,11 @@ class FilterState:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Moved:
-    """How a frame lies in another.
+class Reference:
+    """Another frame as a source for this one.
 
     Attributes:
-        flow: (1, 2, H, W) float32 pixels.
+        flow: (1, 2, H, W) float32 pixels, from this frame to that one.
         trust: (1, 1, H, W) in [0, 1].
     """
 
@@ -85,12 +88,14 @@ class ConsistencyFilter:
     Args:
         consistency: 0 (each frame on its own) to 1 (steadiest).
         photometric_weight: how fast trust falls where the warped source frame does not look like this one.
+        looks_back: keep frames further back; in vain where motion never leads there.
     """
 
-    def __init__(self, consistency: float, photometric_weight: float = 60.0) -> None:
+    def __init__(self, consistency: float, photometric_weight: float = 60.0, *, looks_back: bool = True) -> None:
         self.beta = beta_from_consistency(consistency)
         self._low_beta = low_frequency_beta(self.beta)
         self._photometric_weight = photometric_weight
+        self._num_past = LOOK_BACK if looks_back else 1
 
     def at(self, consistency: float) -> Self:
         """The same filter with another consistency; see ``vidstyle.protocols.TemporalFilter``."""
@@ -123,13 +128,15 @@ class ConsistencyFilter:
         flow = self.refined(content, state.content, motion)
         warped = swift_warp(state.remembered, flow).clamp_(0.0, 1.0)
         validity = self.validity(content, state.content, motion, flow)
-        older = self.older(small, state, motion)
-        if older is not None:
-            _fill(warped, validity, state.past[0].remembered, older)
+        older = self.older_reference(small, state, motion)
+        gaps = None if older is None else _fill(warped, validity, state.past[0].remembered, older)
         blended = consistent_blend(stylized, warped, validity, self.beta, low_beta=self._low_beta, max_drift=MAX_DRIFT)
         output = match_band_energy(blended, stylized).clamp_(0.0, 1.0)
         remembered = torch.lerp(blended, output, 0.5)
-        past = (*state.past[1 - LOOK_BACK :], Past(remembered.half(), small.half()))
+        kept = remembered.half()
+        if gaps is not None:
+            kept[gaps.where] = torch.lerp(remembered[gaps.where], stylized[gaps.where], gaps.share).half()
+        past = (*state.past, Past(kept, small.half()))[-self._num_past :]
         return output, FilterState(remembered, content, past)
 
     def refined(self, content: Tensor, previous: Tensor, motion: Motion) -> Tensor:
@@ -155,8 +162,8 @@ class ConsistencyFilter:
             content, swift_warp(previous, flow, "bilinear")
         )
 
-    def older(self, small: Tensor, state: FilterState, motion: Motion) -> Moved | None:
-        """How this frame lies in the oldest one of the past, trusted by looks alone; the same at every consistency.
+    def older_reference(self, small: Tensor, state: FilterState, motion: Motion) -> Reference | None:
+        """The oldest frame of the past, trusted by looks alone.
 
         Args:
             small: (1, 3, ceil(H / 2), ceil(W / 2)) source frame.
@@ -169,33 +176,41 @@ class ConsistencyFilter:
         if motion.flow_older is None or len(state.past) < LOOK_BACK:
             return None
         size, half = ((each.shape[-2], each.shape[-1]) for each in (state.content, small))
-        cells = torch.tensor((half[1] / size[1], half[0] / size[0]), device=small.device)
-        steps = resize_flow(motion.flow_older, half) * cells[:, None, None]
-        trust = self._photometric_trust(small, swift_warp(state.past[0].content.float(), steps, "bilinear"))
-        return Moved(resize_flow(motion.flow_older, size), enlarge(trust * points_inside(steps, slack_px=0.5), size))
+        steps = resize_flow(motion.flow_older, half) / 2
+        moved = swift_warp(state.past[0].content.float(), steps, "bilinear")
+        trust = self._photometric_trust(small, moved, _MOST_NOISE) * points_inside(steps, slack_px=0.5)
+        return Reference(resize_flow(motion.flow_older, size), enlarge(trust, size))
 
-    def _photometric_trust(self, content: Tensor, warped: Tensor) -> Tensor:
+    def _photometric_trust(self, content: Tensor, warped: Tensor, most_noise: float = math.inf) -> Tensor:
         """exp(−α max(|I_t − W I_{t−1}|² − noise, 0)) as (1, 1, H, W), with the frame's own median as its noise.
 
-        ``warped`` is overwritten.
+        ``warped`` is overwritten. Noise counts up to ``most_noise``.
         """
         difference = channel_mean(warped.sub_(content).square_())
-        noise = 4.0 * difference[..., ::8, ::8].median()
+        noise = (4.0 * difference[..., ::8, ::8].median()).clamp(max=most_noise)
         return difference.sub_(noise).clamp_(min=0.0).mul_(-self._photometric_weight).exp_()
 
 
-def _fill(warped: Tensor, validity: Tensor, remembered: Tensor, older: Moved) -> None:
+class _Gaps(NamedTuple):
+    """What was filled: an index of n pixels of (1, C, H, W), and (1, 1, n) how far."""
+
+    where: tuple[Any, ...]
+    share: Tensor
+
+
+def _fill(warped: Tensor, validity: Tensor, remembered: Tensor, older: Reference) -> _Gaps | None:
     """Fill gaps of the moved past with an older one, and add the trust in it; both are overwritten where they are."""
     share = older.trust * (1.0 - validity)
     rows, columns = (share[0, 0] > _LEAST_SHARE).nonzero(as_tuple=True)
     if not len(rows):
-        return
-    share = share[..., rows, columns]
-    validity[..., rows, columns] += share
+        return None
+    where = (..., rows, columns)
+    share = share[where]
+    validity[where] += share
     positions = torch.stack((columns, rows)) + older.flow[0, :, rows, columns]
     moved = sample_at(remembered.float(), positions[None, :, None])[:, :, 0].clamp_(0.0, 1.0)
-    weight = share / validity[..., rows, columns]
-    warped[..., rows, columns] = torch.lerp(warped[..., rows, columns], moved, weight)
+    warped[where] = torch.lerp(warped[where], moved, share / validity[where])
+    return _Gaps(where, share)
 
 
 def match_band_energy(image: Tensor, reference: Tensor, gain_range: tuple[float, float] = GAIN_RANGE) -> Tensor:
@@ -234,7 +249,7 @@ def warmup_frames(consistency: float) -> int:
     A frame n steps back weighs about β^(0.8 n) in strokes, where the energy gain slows the fading βⁿ of the blend down:
     below 2 % of the stylization's own frame-to-frame difference, what remains is more than 45 dB down. In colour it
     weighs β_lowⁿ of what ``MAX_DRIFT`` allows two pasts to differ by. Where gaps are filled the past lies ``LOOK_BACK``
-    frames further off; they are a tenth of a frame at most, so that three times as much is as little.
+    frames further off; they are rarely more than a tenth of a frame, so that three times as much is as little.
     """
     beta = beta_from_consistency(consistency)
     if beta == 0.0:

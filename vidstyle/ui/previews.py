@@ -51,6 +51,8 @@ Kind = Literal["source", "draft", "parity"]
 _WINDOW_SHARE = 0.25
 #: Held for each pixel of a frame: stylized (6), flows both ways (16 at most), refined (8), older (2), trust (2).
 _BYTES_A_PIXEL = 34
+#: And for each pixel of a stylizer's states: six frames of the past (45), two at each consistency painted ahead.
+_STATE_BYTES_A_PIXEL = 2 * 45 * len(NEIGHBOURS)
 _MAX_COMPOSITIONS = 4
 _MAX_TABS = 64
 #: What a thumbnail of a style goes by.
@@ -205,10 +207,8 @@ class Previewer:
         steadiest = config.model_copy(update={"consistency": 1.0})
         num_frames = num_warmup(steadiest)
         width, height = output_size(config.size, probe_video(clip).upright_size)
-        if (
-            not max(config.values("consistency"))
-            or width * height * _BYTES_A_PIXEL * num_frames > self._memory.max_bytes
-        ):
+        needed = width * height * (_BYTES_A_PIXEL * num_frames + _STATE_BYTES_A_PIXEL)
+        if not max(config.values("consistency")) or needed > self._memory.max_bytes:
             return
         for consistency in reversed(NEIGHBOURS):  # the longest first, which paints what the others need
             ahead = config.model_copy(update={"consistency": consistency})
@@ -279,8 +279,9 @@ class Previewer:
         if painter.flow is None or painter.temporal is None:
             return _shown(window, painter)
         key = f"{flow.name} {flow.weights or ''} {composition.compute.device}"
+        looks_back = isinstance(painter.flow, LookingBack)
         painter.flow = _remembering(painter.flow, self._memory, key, check)
-        painter.temporal = RememberingFilter(config.consistency, self._memory, key)
+        painter.temporal = RememberingFilter(config.consistency, self._memory, key, looks_back=looks_back)
         times = window.times
         if times is None:
             return _shown(window, painter)

@@ -110,7 +110,8 @@ def keep_states(
     for index, held in states.items():
         # Earlier ones have seen too little to stand for their consistency; as neighbours they are filtered on.
         kind = "state" if index == len(times) - 2 else "neighbour"
-        memory.put((kind, key, consistency, times[index]), held, held.num_bytes)
+        if kind == "state" or consistency in NEIGHBOURS:
+            memory.put((kind, key, consistency, times[index]), held, held.num_bytes)
 
 
 def kept_indices(num_frames: int) -> tuple[int, ...]:
@@ -160,10 +161,11 @@ class RememberingFilter(ConsistencyFilter):
         consistency: as the filter's.
         memory: shared.
         key: of the flow estimator.
+        looks_back: as the filter's.
     """
 
-    def __init__(self, consistency: float, memory: Memory, key: str) -> None:
-        super().__init__(consistency)
+    def __init__(self, consistency: float, memory: Memory, key: str, *, looks_back: bool = True) -> None:
+        super().__init__(consistency, looks_back=looks_back)
         self._memory, self._key = memory, key
 
     def refined(self, content: Tensor, previous: Tensor, motion: Motion) -> Tensor:

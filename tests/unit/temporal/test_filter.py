@@ -190,8 +190,12 @@ def test_a_source_that_looks_different_is_not_trusted() -> None:
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 9), (7, 8), (31, 45)], ids=str)
 def test_odd_and_tiny_pictures_stay_in_range(size: tuple[int, int]) -> None:
-    frames = [torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(seed)).round() for seed in range(6)]
-    for output in run(ConsistencyFilter(1), frames, motion(0.4, 0.3, size)):
+    frames = [
+        torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(seed)).round() for seed in range(LOOK_BACK + 3)
+    ]
+    lost = motion(0.4, 0.3, size)  # forward and backward disagree: all of it is a gap
+    lost = Motion(lost.flow_backward, 9 * lost.flow_forward + 9, flow_older=6 * lost.flow_backward)
+    for output in run(ConsistencyFilter(1), frames, motion(0.4, 0.3, size)) + run(ConsistencyFilter(1), frames, lost):
         assert output.shape == (1, 3, *size)
         assert output.dtype == torch.float32
         assert float(output.min()) >= 0
@@ -237,6 +241,48 @@ def test_no_consistency_needs_no_warmup() -> None:
     assert warmup_frames(0) == 0
 
 
+@pytest.mark.parametrize("consistency", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("period", [2, 3])
+def test_nor_where_gaps_are_filled_again_and_again(consistency: float, period: int) -> None:
+    """A part of the scene alternates, so that it is only ever seen in older frames."""
+    num = warmup_frames(consistency) + 1
+    paintings = flickering(3 * LOOK_BACK + num)
+
+    def last(first: int) -> torch.Tensor:
+        steady, state, output = ConsistencyFilter(consistency), None, paintings[0]
+        for index in range(first, len(paintings)):
+            content = texture(49)
+            content[..., :HIDDEN_PX] = (texture(50)[..., :HIDDEN_PX] + index % period) / period
+            output, state = steady.step(content, paintings[index], still() if state else None, state)
+        return output
+
+    assert float((last(0) - last(3 * LOOK_BACK)).square().mean()) < 10**-4.5
+
+
+def test_what_is_kept_where_a_gap_was_filled_is_the_painting() -> None:
+    steady, state = ConsistencyFilter(0.9), None
+    for seed, painting in zip(BACK_AGAIN, flickering(len(BACK_AGAIN)), strict=True):
+        content = texture(49)
+        content[..., :HIDDEN_PX] = (texture(seed)[..., :HIDDEN_PX] + seed % 3) / 3
+        _, state = steady.step(content, painting, still() if state else None, state)
+    assert state is not None
+    inner = (..., slice(HIDDEN_PX - 8))
+    distance = [float((each - painting)[inner].abs().mean()) for each in (state.past[-1].remembered, state.remembered)]
+    assert distance[0] < 0.2 * distance[1]
+
+
+def test_without_looking_back_only_the_frame_before_is_kept() -> None:
+    outputs = []
+    for steady in (ConsistencyFilter(0.9, looks_back=False), ConsistencyFilter(0.9)):
+        state = None
+        for index, painting in enumerate(flickering(LOOK_BACK + 3)):
+            output, state = steady.step(texture(50), painting, motion() if index else None, state)
+        assert state is not None
+        outputs.append((output, len(state.past)))
+    assert [num for _, num in outputs] == [1, LOOK_BACK]
+    assert torch.equal(outputs[0][0], outputs[1][0])
+
+
 def still() -> Motion:
     """Nothing moved, and a frame further back is known, too."""
     return replace(motion(), flow_older=torch.zeros(1, 2, SIZE[0] // 2, SIZE[1] // 2))
@@ -280,6 +326,17 @@ def test_what_is_seen_again_goes_on_from_further_back() -> None:
 def test_a_past_that_does_not_belong_here_fills_nothing(passing: list[int], first: int) -> None:
     alone, held = (seen_again(passing, step, first=first) for step in (motion(), still()))
     assert (held[-1] - alone[-1]).abs().mean() < 0.01
+
+
+def test_an_older_frame_that_matches_nowhere_fills_nothing() -> None:
+    """Its own median is no measure of noise then: a cut that nobody found."""
+    steady, state = ConsistencyFilter(0.9), None
+    for index in range(LOOK_BACK + 1):
+        last = index == LOOK_BACK
+        content, painting = (texture(60 if last else 50) + last) / 2, flickering(index + 1)[-1]
+        lost = replace(still(), flow_forward=torch.full((1, 2, *SIZE), 9.0))
+        output, state = steady.step(content, painting, lost if index else None, state)
+    assert (output - painting).abs().mean() < 0.03
 
 
 def test_where_the_frame_before_is_trusted_the_older_one_changes_nothing() -> None:
