@@ -12,6 +12,7 @@ from vidstyle.ui.states import (
     NEIGHBOURS,
     NUM_AFRESH,
     Beginning,
+    Layer,
     Remembered,
     find_beginning,
     keep_states,
@@ -27,16 +28,17 @@ def held(value: float, num_before: int = 5) -> Remembered:
         Past(torch.full((1, 3, 4, 4), value / age).half(), torch.full((1, 3, 2, 2), 1 / age).half())
         for age in range(LOOK_BACK, 0, -1)
     )
-    return Remembered((past,), num_before)
+    return Remembered((Layer(torch.full((1, 3, 4, 4), value).half(), past),), num_before)
 
 
 def latest(begins: Beginning) -> float:
     """Of what is remembered of the frame it begins at; of that before it is half."""
-    past = begins.layers[0]
-    assert past is not None
-    assert float(past[-2].remembered.mean()) == pytest.approx(float(past[-1].remembered.mean()) / 2, rel=2e-3)
-    assert float(past[-2].content.mean()) == 0.5
-    return float(past[-1].remembered.float().mean())
+    layer = begins.layers[0]
+    assert layer is not None
+    found = float(layer.remembered.float().mean())
+    assert float(layer.past[-2].remembered.float().mean()) == pytest.approx(found / 2, rel=2e-3)
+    assert float(layer.past[-2].content.mean()) == 0.5
+    return found
 
 
 @pytest.fixture
@@ -100,7 +102,7 @@ def test_short_windows_are_filtered_whole(memory: Memory) -> None:
 
 
 def test_what_is_held_is_counted_whole() -> None:
-    assert held(0.5).num_bytes == LOOK_BACK * 2 * (3 * 4 * 4 + 3 * 2 * 2)
+    assert held(0.5).num_bytes == 2 * (3 * 4 * 4 + LOOK_BACK * (3 * 4 * 4 + 3 * 2 * 2))
     assert Remembered((None, *held(0.5).layers), 0).num_bytes == held(0.5).num_bytes
 
 

@@ -51,8 +51,8 @@ Kind = Literal["source", "draft", "parity"]
 _WINDOW_SHARE = 0.25
 #: Held for each pixel of a frame: stylized (6), flows both ways (16 at most), refined (8), older (2), trust (2).
 _BYTES_A_PIXEL = 34
-#: And for each pixel of a stylizer's states: six frames of the past (45), two at each consistency painted ahead.
-_STATE_BYTES_A_PIXEL = 2 * 45 * len(NEIGHBOURS)
+#: And for each pixel of a stylizer's states (51): two at each consistency painted ahead.
+_STATE_BYTES_A_PIXEL = 2 * 51 * len(NEIGHBOURS)
 _MAX_COMPOSITIONS = 4
 _MAX_TABS = 64
 #: What a thumbnail of a style goes by.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -20,23 +21,40 @@ NEIGHBOURS = (0.75, 0.9, 0.95, 1.0)
 NUM_AFRESH = 8
 
 
+class Layer(NamedTuple):
+    """What the filter held of one stylizer's painting: its ``FilterState`` but for the source frame.
+
+    Attributes:
+        remembered: (1, 3, H, W) float16.
+        past: as in the state.
+    """
+
+    remembered: Tensor
+    past: tuple[Past, ...]
+
+    @property
+    def num_bytes(self) -> int:
+        """Of all tensors."""
+        tensors = [self.remembered, *(each for past in self.past for each in (past.remembered, past.content))]
+        return sum(each.numel() * each.element_size() for each in tensors)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Remembered:
     """What the filter held after a frame.
 
     Attributes:
-        layers: ``FilterState.past`` of each stylizer's painting; None where it painted none.
+        layers: one for each stylizer; None where it painted nothing.
         num_before: frames of the same shot that the filter had seen before this one.
     """
 
-    layers: tuple[tuple[Past, ...] | None, ...]
+    layers: tuple[Layer | None, ...]
     num_before: int
 
     @property
     def num_bytes(self) -> int:
         """Of all layers."""
-        pasts = [past for layer in self.layers if layer is not None for past in layer]
-        return sum(each.numel() * each.element_size() for past in pasts for each in (past.remembered, past.content))
+        return sum(layer.num_bytes for layer in self.layers if layer is not None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,12 +63,12 @@ class Beginning:
 
     Attributes:
         index: of the frame in the window.
-        layers: what the filter is to remember of it and of those before, as in ``Remembered``.
+        layers: what the filter is to remember of it, as in ``Remembered``.
         num_before: frames of the same shot that count as seen before it.
     """
 
     index: int
-    layers: tuple[tuple[Past, ...] | None, ...]
+    layers: tuple[Layer | None, ...]
     num_before: int
 
 
@@ -87,12 +105,16 @@ def find_beginning(memory: Memory, key: str, consistency: float, times: Sequence
     return Beginning(index, tuple(layers), low.num_before)
 
 
-def _mixed(low: tuple[Past, ...], high: tuple[Past, ...], share: float) -> tuple[Past, ...]:
-    num = min(len(low), len(high))  # of the last frames, which are the same
-    return tuple(
-        Past(torch.lerp(a.remembered.float(), b.remembered.float(), share).half(), a.content)
-        for a, b in zip(low[-num:], high[-num:], strict=True)
+def _mixed(low: Layer, high: Layer, share: float) -> Layer:
+    def between(a: Tensor, b: Tensor) -> Tensor:
+        return torch.lerp(a.float(), b.float(), share).half()
+
+    num = min(len(low.past), len(high.past))  # of the last frames, which are the same
+    past = (
+        Past(between(a.remembered, b.remembered), a.content)
+        for a, b in zip(low.past[-num:], high.past[-num:], strict=True)
     )
+    return Layer(between(low.remembered, high.remembered), tuple(past))
 
 
 def keep_states(
@@ -145,11 +167,13 @@ class StateKeeper:
             self.num_before = 0 if starts_shot else self.num_before + 1
         elif self._beginning is not None:
             states = [
-                None if state is None or past is None else FilterState(past[-1].remembered.float(), state.content, past)
-                for state, past in zip(states, self._beginning.layers, strict=True)
+                None
+                if state is None or held is None
+                else FilterState(held.remembered.float(), state.content, held.past)
+                for state, held in zip(states, self._beginning.layers, strict=True)
             ]
         if self._index in self._keep_at:
-            layers = tuple(None if state is None else state.past for state in states)
+            layers = tuple(None if state is None else Layer(state.remembered.half(), state.past) for state in states)
             self.kept[self._index] = Remembered(layers, self.num_before)
         return list(states)
 
