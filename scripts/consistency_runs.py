@@ -248,6 +248,7 @@ def measure(
         motion = flow.push(content)
         known = judging.push(frame, is_cut)
         motions = {gap: found for gap, found in known.items() if gap in GAPS}
+        exact = known if 1 in known else None
         source.push(index, frame, None, motions)
         for each, tracks in of_styles:
             picture = torch.from_numpy(each.stylized[index].copy())[None].float()
@@ -259,7 +260,6 @@ def measure(
                     other = torch.from_numpy(each.untrained[index].copy())[None].float()
                     track.push(index, track.filter(content, other, None), None, motions)
                 else:
-                    exact = known if 1 in known else None
                     used = exact if isinstance(track.method, AlongExactMotion) else motion
                     track.push(index, track.filter(content, picture, used), alone, motions)
         print(f"\r\033[K{clip.name} {index + 1}", end="", file=sys.stderr, flush=True)

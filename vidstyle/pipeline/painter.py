@@ -186,10 +186,7 @@ class Painter:
     def stylize(self, frames: Sequence[VideoFrame]) -> StylizedBatch:
         """The part of ``paint`` that looks at each frame alone; arguments and errors as there."""
         with self._on_device():
-            with self.clock.stage("upload"):
-                source = self._upload(frames)
-            with self.clock.stage("look") if self.look is not None else nullcontext():
-                prepared = self.look.prepare(source, frames) if self.look is not None else Prepared(source, source)
+            prepared = self._prepare(frames)
             with self.clock.stage("stylize"):
                 layers = [self._stylize(index, prepared.content, frames) for index in range(len(self.stylizers))]
         return StylizedBatch(frames, prepared, layers)
@@ -206,9 +203,7 @@ class Painter:
         if not frames or not isinstance(self.flow, LookingBack):
             return
         with self._on_device():
-            source = self._upload(frames)
-            prepared = self.look.prepare(source, frames) if self.look is not None else Prepared(source, source)
-            for content in torch.split(prepared.content, 1):
+            for content in torch.split(self._prepare(frames).content, 1):
                 self.flow.glimpse(content)
 
     @contextmanager
@@ -267,6 +262,14 @@ class Painter:
             return is_told
         with self.clock.stage("cuts", on_host=True):
             return self.cuts.push(frame.data) or is_told
+
+    def _prepare(self, frames: Sequence[VideoFrame]) -> Prepared:
+        with self.clock.stage("upload"):
+            source = self._upload(frames)
+        if self.look is None:
+            return Prepared(source, source)
+        with self.clock.stage("look"):
+            return self.look.prepare(source, frames)
 
     def _upload(self, frames: Sequence[VideoFrame]) -> Tensor:
         batch = _stacked([frame.data for frame in frames])
