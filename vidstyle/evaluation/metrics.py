@@ -140,7 +140,9 @@ def ghosting_error(steady: Tensor, per_frame: Tensor, valid: Tensor, margin_px: 
         The mean square; NaN where everything was seen before.
     """
     hidden = 1.0 - batched(valid).float()
-    near = F.max_pool2d(hidden, 2 * margin_px + 1, 1, margin_px) if margin_px else hidden
+    side = 2 * margin_px + 1
+    # Rows, then columns: the same maximum for a fifth of the work.
+    near = F.max_pool2d(F.max_pool2d(hidden, (1, side), 1, (0, margin_px)), (side, 1), 1, (margin_px, 0))
     total = float(near.sum())
     if not total:
         return math.nan

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from vidstyle.imaging.occlusion import occlusion_mask, soft_validity
 from vidstyle.imaging.opencv import interleaved
-from vidstyle.imaging.pyramid import cell_means, channel_mean, enlarge, halve, laplacian_bands, tent_blur, weigh
+from vidstyle.imaging.pyramid import cell_means, channel_mean, enlarge, laplacian_bands, tent_blur, weigh
 from vidstyle.imaging.warp import points_inside, resize_flow, sample_at, swift_warp
 from vidstyle.protocols import LOOK_BACK, Motion
 from vidstyle.temporal.consistency import beta_from_consistency, consistent_blend, low_frequency_beta
@@ -26,7 +26,7 @@ _ENERGY_FLOOR = 1e-6
 #: Squared difference that counts as noise at most in an older frame, where nothing but looks tells wrong from right.
 _MOST_NOISE = 2e-3
 #: Gaps that an older frame would fill by less are left: most pixels have none, and need not be looked up.
-_LEAST_SHARE = 1 / 32
+_LEAST_SHARE = 1 / 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,11 +76,11 @@ class ConsistencyFilter:
 
     x_t = s_t + β M (W r_{t−1} − s_t) is the closed-form minimiser of the temporal consistency loss
     (``vidstyle.temporal.consistency``), W being the warp along flow that ``refine_flow`` sharpened; low frequencies are
-    held for longer, and let go where colour lags behind. o_t = match(x_t, s_t) is what is shown: a gain on the two
-    finest Laplacian bands restores the local energy of the per-frame stylization, which repeated resampling and the
-    averaging of uncorrelated strokes take away. What is remembered is half way between: r_t = (x_t + o_t) / 2.
-    Remembering o_t alone makes up for the fading of the past, so that a wrong stroke stays for hundreds of frames; x_t
-    alone loses more texture than a bounded gain brings back.
+    held for longer, and let go where colour lags behind or the frame's palette would change. o_t = match(x_t, s_t) is
+    what is shown: a gain on the two finest Laplacian bands restores the local energy of the per-frame stylization,
+    which repeated resampling and the averaging of uncorrelated strokes take away. What is remembered is half way
+    between: r_t = (x_t + o_t) / 2. Remembering o_t alone makes up for the fading of the past, so that a wrong stroke
+    stays for hundreds of frames; x_t alone loses more texture than a bounded gain brings back.
 
     What was hidden in the frame before may have been seen some frames earlier: where that one, moved here, looks like
     this frame, it stands in for as much trust as is missing.
@@ -122,7 +122,7 @@ class ConsistencyFilter:
             return stylized, None
         # Copied: a view would keep the whole batch it was cut from in memory. Interleaved, which OpenCV wants.
         content, stylized = (interleaved(image) for image in (content, stylized))
-        small = halve(content)
+        small = cell_means(content, 2)
         if motion is None or state is None:
             return stylized, FilterState(stylized, content, (Past(stylized.half(), small.half()),))
         flow = self.refined(content, state.content, motion)
@@ -130,7 +130,9 @@ class ConsistencyFilter:
         validity = self.validity(content, state.content, motion, flow)
         older = self.older_reference(small, state, motion)
         gaps = None if older is None else _fill(warped, validity, state.past[0].remembered, older)
-        blended = consistent_blend(stylized, warped, validity, self.beta, low_beta=self._low_beta, max_drift=MAX_DRIFT)
+        blended = consistent_blend(
+            stylized, warped, validity, self.beta, low_beta=self._low_beta, max_drift=MAX_DRIFT, keeps_palette=True
+        )
         output = match_band_energy(blended, stylized).clamp_(0.0, 1.0)
         remembered = torch.lerp(blended, output, 0.5)
         kept = remembered.half()

@@ -93,3 +93,42 @@ def test_what_has_drifted_little_is_left_alone_and_the_rest_is_pulled_back() -> 
     torch.testing.assert_close(consistent_blend(s, s + 0.02, everywhere, 0.9, max_drift=0.03), s + 0.018)
     torch.testing.assert_close(consistent_blend(s, s + 0.1, everywhere, 0.9, max_drift=0.03), s + 0.03)
     torch.testing.assert_close(consistent_blend(s, s, everywhere, 0.9, max_drift=0.03), s)
+
+
+def test_the_frames_mean_colour_hardly_lags_where_areas_do() -> None:
+    s, everywhere = 0.3 + 0.4 * torch.rand(1, 3, 32, 48), torch.ones(1, 1, 32, 48)
+    apart = torch.where(torch.arange(48) < 24, 0.1, -0.1).expand(1, 3, 32, 48)  # one half lighter, the other darker
+    alike = s + 0.02
+    held = consistent_blend(s, alike, everywhere, 0.8, low_beta=0.9, keeps_palette=True)
+    torch.testing.assert_close((held - s).mean(), torch.tensor(0.01), atol=1e-4, rtol=0)
+    held = consistent_blend(s, s + apart, everywhere, 0.8, low_beta=0.9, keeps_palette=True)
+    torch.testing.assert_close((held - s).mean(), torch.tensor(0.0), atol=1e-4, rtol=0)
+    assert float((held - s)[..., :20].mean()) > 0.05
+
+
+def test_the_frames_contrast_is_its_own() -> None:
+    generator = torch.Generator().manual_seed(3)
+    coarse = torch.rand(2, 3, 4, 6, generator=generator)
+    s, w = torch.nn.functional.interpolate(coarse, (64, 96), mode="bilinear").split(1)
+    everywhere = torch.ones(1, 1, 64, 96)
+    faded, kept = (
+        consistent_blend(s, 0.85 * s + 0.15 * w, everywhere, 0.8, low_beta=0.9, keeps_palette=keeps)
+        for keeps in (False, True)
+    )
+    cells = [torch.nn.functional.avg_pool2d(image, 8).std((2, 3)) for image in (s, faded, kept)]
+    assert (cells[1] < 0.95 * cells[0]).all()
+    torch.testing.assert_close(cells[2], cells[0], atol=0, rtol=0.03)
+
+
+def test_the_palette_is_kept_without_touching_what_is_not_trusted() -> None:
+    generator = torch.Generator().manual_seed(4)
+    s, w = torch.rand(2, 1, 3, 64, 96, generator=generator)
+    trusted = torch.zeros(1, 1, 64, 96)
+    trusted[..., :40] = 1
+    blended = consistent_blend(s, w, trusted, 0.8, low_beta=0.9, keeps_palette=True)
+    assert torch.equal(blended[..., 48:], s[..., 48:])
+    assert torch.equal(consistent_blend(s, w, 0 * trusted, 0.8, low_beta=0.9, keeps_palette=True), s)
+    flat = torch.full((1, 3, 64, 96), 0.5)
+    torch.testing.assert_close(
+        consistent_blend(flat, flat, trusted, 0.8, low_beta=0.9, keeps_palette=True), flat, atol=1e-6, rtol=0
+    )
