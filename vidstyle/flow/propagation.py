@@ -40,24 +40,32 @@ def propagate_flow(flow: NDArray[np.float32], source: NDArray[Any], target: NDAr
     """
     cv2 = load_opencv()
     height, width = source.shape
-    grid = interleaved_grid(height, width)
+    reach, edge = _REACH, cv2.BORDER_REPLICATE
+    around = cv2.copyMakeBorder(flow, reach, reach, reach, reach, edge)
+    positions = around + interleaved_grid(*around.shape[:2])
+    wide = cv2.copyMakeBorder(target, 2 * reach, 2 * reach, 2 * reach, 2 * reach, edge)
 
-    def moved(along: NDArray[np.float32]) -> NDArray[Any]:
-        return np.asarray(cv2.remap(target, along + grid, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
+    def at(field: NDArray[np.float32], dx: int, dy: int) -> NDArray[np.float32]:
+        return field[reach + dy : reach + dy + height, reach + dx : reach + dx + width]
+
+    def moved(dx: int, dy: int) -> NDArray[Any]:
+        """The target along flow from an offset, whose positions lead that much too far: so the target is shifted."""
+        shifted = wide[reach - dy :, reach - dx :]
+        return np.asarray(cv2.remap(shifted, at(positions, dx, dy), None, cv2.INTER_LINEAR, borderMode=edge))
 
     def mismatch(picture: NDArray[Any]) -> NDArray[np.float32]:
         return np.asarray(cv2.boxFilter(cv2.absdiff(picture, lit), cv2.CV_32F, _WINDOW))
 
-    own = moved(flow)
+    own = moved(0, 0)
     lit = _lit_like(source, own)
     chosen = flow.copy()
-    least = mismatch(own) * np.float32(1 - _MARGIN_SHARE) - np.float32(_MARGIN_LEVELS)
-    around = cv2.copyMakeBorder(flow, _REACH, _REACH, _REACH, _REACH, cv2.BORDER_REPLICATE)
+    least = mismatch(own)
+    least *= 1 - _MARGIN_SHARE
+    least -= _MARGIN_LEVELS
     for dx, dy in _OFFSETS:
-        candidate = around[_REACH + dy : _REACH + dy + height, _REACH + dx : _REACH + dx + width]
-        found = mismatch(moved(candidate))
+        found = mismatch(moved(dx, dy))
         is_better = cv2.compare(found, least, cv2.CMP_LT)
-        cv2.copyTo(candidate, is_better, chosen)
+        cv2.copyTo(at(around, dx, dy), is_better, chosen)
         cv2.copyTo(found, is_better, least)
     return chosen
 
