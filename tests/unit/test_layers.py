@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -36,17 +37,18 @@ ROOT = Path(vidstyle.__file__).parent
 MODULES = sorted(path.relative_to(ROOT) for path in ROOT.rglob("*.py"))
 
 
-def imported_names(path: Path, at_run_time: bool = False) -> Iterator[str]:
+@cache
+def imported_names(path: Path, at_run_time: bool = False) -> frozenset[str]:
     """Dotted names a module imports; with ``at_run_time`` only those that importing it really loads."""
     tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
-    nodes = list(_loaded(tree)) if at_run_time else list(ast.walk(tree))
-    for node in nodes:
+    names: set[str] = set()
+    for node in _loaded(tree) if at_run_time else ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}:{node.lineno} imports relatively"
-            yield node.module or ""
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            names.update({node.module or ""}, (f"{node.module}.{alias.name}" for alias in node.names))
+    return frozenset(names)
 
 
 def _loaded(node: ast.AST) -> Iterator[ast.AST]:
