@@ -64,6 +64,7 @@ def make_clip(
     rotation: tuple[int, bool] | None = None,
     sample_aspect_ratio: Fraction | None = None,
     subtitles: str | None = None,
+    lines: Sequence[tuple[int, int, str]] = ((100, 300, "Hello there"), (500, 400, "Goodbye")),
     metadata: dict[str, str] | None = None,
     chapters: bool = False,
     format_name: str | None = None,
@@ -77,7 +78,8 @@ def make_clip(
         audio: encoder, or one for every sound stream.
         matrix: ``bt709`` or ``smpte170m``: pixels are converted with it and tagged; None tags nothing.
         rotation: (degrees counter-clockwise, mirrored left to right before that).
-        subtitles: encoder for two lines of text.
+        subtitles: encoder for ``lines``.
+        lines: start and duration in milliseconds, and text.
     """
     rate = Fraction(rate)
     time_base = time_base or 1 / rate
@@ -119,7 +121,7 @@ def make_clip(
             )
         container.start_encoding()
         if text is not None:
-            _mux_subtitles(container, text)
+            _mux_subtitles(container, text, lines)
         end_seconds = float((times[-1] + 1) * time_base) if pts is None else float(times[-1] * time_base)
         durations = [b - a for a, b in pairwise(times)] + [max(1, round(1 / rate / time_base))]
         written = 0.0
@@ -237,8 +239,8 @@ def _add_subtitles(container: Any, codec: str) -> Any:
     return stream
 
 
-def _mux_subtitles(container: Any, stream: Any) -> None:
-    for start, duration, text in ((100, 300, "Hello there"), (500, 400, "Goodbye")):
+def _mux_subtitles(container: Any, stream: Any, lines: Sequence[tuple[int, int, str]]) -> None:
+    for start, duration, text in lines:
         subtitle = av.subtitles.subtitle.SubtitleSet.create(
             text=f"0,0,Default,,0,0,0,,{text}".encode(), start=0, end=duration, pts=start
         )

@@ -179,7 +179,7 @@ def make_config(preset: str | Path | None = None, **flags: Any) -> RenderConfig:
         ConfigError: an unknown key, a wrong type or a value out of range; the message names it.
     """
     values = load_preset(preset) if preset is not None else {}
-    text = preset_path(preset).read_text(encoding="utf-8") if preset is not None else ""
+    text = preset_path(preset).read_text(encoding="utf-8-sig") if preset is not None else ""
     given = {key: value for key, value in flags.items() if value is not None}
     values = override(values, given)
     try:
@@ -251,6 +251,6 @@ def load_preset(preset: str | Path) -> dict[str, Any]:
     """
     path = preset_path(preset)
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"Preset {path} is not valid TOML: {error}.") from error

@@ -295,7 +295,9 @@ def write_sidecar(path: Path, sidecar: Sidecar, *, overwrite: bool = False) -> N
     """
     part = claim_output(path, overwrite=overwrite)
     try:
-        part.write_text(sidecar.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        text = json.dumps(sidecar.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
+        # Names of files may be no valid text, of which Python keeps the bytes as surrogates.
+        part.write_bytes(text.encode("utf-8", "backslashreplace"))
         part.replace(path)
     except OSError as error:
         with suppress(OSError):
@@ -313,10 +315,10 @@ def read_sidecar(path: str | Path) -> Sidecar:
     """
     path = Path(path)
     try:
-        sidecar = Sidecar.model_validate_json(path.read_text(encoding="utf-8"))
+        sidecar = Sidecar.model_validate(json.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise OpenError(f"The sidecar {path} cannot be read ({error.strerror}); check the name.", path) from error
-    except (ValidationError, UnicodeDecodeError) as error:
+    except (ValidationError, ValueError) as error:
         raise OpenError(f"{path} is not a sidecar that vidstyle wrote; name one made by --sidecar.", path) from error
     if sidecar.sidecar_version != VERSION:
         raise OpenError(

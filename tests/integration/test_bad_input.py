@@ -70,6 +70,7 @@ def assert_refused(done, code: int, *expected: str) -> None:  # the fixtures' Co
 BAD_SOURCES: dict[str, tuple[Callable[[World], Path], tuple[str, ...]]] = {
     "missing": (lambda w: w.folder / "nowhere.mp4", ("nowhere.mp4", "check")),
     "missing picture": (lambda w: w.folder / "nowhere.png", ("nowhere.png", "check")),
+    "name too long": (lambda w: w.folder / f"{'n' * 300}.mp4", ("nnn.mp4", "too long", "check the name")),
     "empty": (lambda w: w.file("empty.mp4", b""), ("empty.mp4", "empty")),
     "empty picture": (lambda w: w.file("empty.png", b""), ("empty.png", "empty")),
     "truncated mp4": (lambda w: w.shortened(0.6), ("short.mp4", "copy")),

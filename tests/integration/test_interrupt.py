@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import media_factory as factory
@@ -21,7 +22,9 @@ def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return factory.make_clip(tmp_path_factory.mktemp("long") / "long.mkv", num_frames=600, audio="aac")
 
 
-def interrupted(clip: Path, output: Path, style: Path, number: signal.Signals) -> tuple[int, list[str], str]:
+def interrupted(
+    clip: Path, output: Path, style: Path, number: signal.Signals, times: int = 1
+) -> tuple[int, list[str], str]:
     """Start a render, send the signal once frames are done; returns exit code, lines of stdout, and stderr."""
     command = [*VIDSTYLE, "stylize", str(clip), str(output), "--style", str(style), "--size", "640x480", "--overwrite"]
     process = subprocess.Popen(
@@ -39,7 +42,9 @@ def interrupted(clip: Path, output: Path, style: Path, number: signal.Signals) -
             line = process.stdout.readline()
             assert line, said
             said.append(line)
-        process.send_signal(number)
+        for _ in range(times):
+            process.send_signal(number)
+            time.sleep(0.03)
         out, err = process.communicate(timeout=60)
     finally:
         process.kill()
@@ -47,15 +52,17 @@ def interrupted(clip: Path, output: Path, style: Path, number: signal.Signals) -
 
 
 @pytest.mark.parametrize(
-    ("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"]
+    ("number", "times", "exit_code"),
+    [(signal.SIGINT, 1, 130), (signal.SIGINT, 8, 130), (signal.SIGTERM, 1, 143), (signal.SIGHUP, 1, 129)],
+    ids=["Ctrl-C", "Ctrl-C again and again", "SIGTERM", "terminal closed"],
 )
 def test_an_interrupted_render_leaves_nothing(
-    long_clip: Path, painted_style: Path, tmp_path: Path, number: signal.Signals, exit_code: int
+    long_clip: Path, painted_style: Path, tmp_path: Path, number: signal.Signals, times: int, exit_code: int
 ) -> None:
     # What was there before stays.
     output = tmp_path / "out.mkv"
     output.write_bytes(b"precious")
-    code, out, err = interrupted(long_clip, output, painted_style, number)
+    code, out, err = interrupted(long_clip, output, painted_style, number, times)
     assert code == exit_code
     assert [path.name for path in tmp_path.iterdir()] == [output.name]
     assert output.read_bytes() == b"precious"

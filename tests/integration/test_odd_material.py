@@ -331,15 +331,15 @@ def test_a_file_that_names_others_is_no_clip(tmp_path: Path, name: str, text: st
         open_video(path)
 
 
-def two_pictures(path: Path, default: int | None) -> Path:
+def two_pictures(path: Path, default: int | None, lengths: tuple[int, int] = (4, 4)) -> Path:
     """A clip with a bright and a dark picture stream."""
     with av.open(str(path), "w") as container:
         streams = [container.add_stream("libx264", rate=24, options={"preset": "ultrafast"}) for _ in range(2)]
         for index, stream in enumerate(streams):
             stream.width, stream.height, stream.pix_fmt = 64 - 16 * index, 48, "yuv420p"
             stream.disposition = av.stream.Disposition.default if index == default else av.stream.Disposition(0)
-        for value, stream in zip((200, 50), streams, strict=True):
-            for _ in range(4):
+        for value, stream, num_frames in zip((200, 50), streams, lengths, strict=True):
+            for _ in range(num_frames):
                 picture = np.full((stream.height, stream.width, 3), value, np.uint8)
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(picture)))
             container.mux(stream.encode(None))
@@ -354,6 +354,15 @@ def test_which_picture_is_painted(vidstyle, tmp_path: Path, default: int, number
     arguments = () if number is None else ("--video-stream", number)
     assert vidstyle("stylize", path, tmp_path / "out.mkv", "--style", "identity", *arguments).exit_code == 0
     assert abs(float(read(tmp_path / "out.mkv")[0][0].data.float().mean()) - shown) < 3
+
+
+@pytest.mark.parametrize("name", ["two.mkv", "two.mp4"])
+def test_another_picture_that_goes_on_for_longer_is_no_damage(vidstyle, tmp_path: Path, name: str) -> None:
+    path = two_pictures(tmp_path / name, default=0, lengths=(6, 60))
+    done = vidstyle("stylize", path, tmp_path / f"out-{name}", "--style", "identity")
+    assert done.exit_code == 0, done.stderr
+    assert "breaks off" not in done.stdout + done.stderr
+    assert len(read(tmp_path / f"out-{name}")[0]) == 6
 
 
 def test_a_picture_stream_that_is_not_there(vidstyle, clip_mp4: Path, tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ import pytest
 from command import Command
 from PIL import Image
 
+from vidstyle.cli.progress import ForPeople
+
 PLAIN = ("--style", "identity", "--consistency", 0, "--encoder-preset", "ultrafast")
 
 
@@ -121,3 +123,10 @@ def test_a_quiet_preview(vidstyle: Command, clip_mp4: Path, tmp_path: Path) -> N
     done = vidstyle("preview", clip_mp4, tmp_path / "look.png", *PLAIN[:4], "--quiet")
     assert (done.exit_code, done.stdout, done.stderr) == (0, "", "")
     assert (tmp_path / "look.png").is_file()
+
+
+def test_there_is_no_bar_without_a_stderr(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stderr", None)  # as Python has it where it was closed
+    people = ForPeople()
+    with people.render(Path("in.mp4"), Path("out.mp4")):
+        people.progress(1, 2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import asdict
 from pathlib import Path
 
@@ -82,6 +83,17 @@ def test_it_is_plain_json(clip_mp4: Path, tmp_path: Path) -> None:
     assert raw["plan"] == json.loads(json.dumps(asdict(report.plan)))
     assert raw["plan"]["container"] == "gif"
     assert raw["plan"]["streams"][1]["action"] == "drop"
+
+
+def test_names_that_are_no_text_are_escaped(tmp_path: Path) -> None:
+    source = tmp_path / os.fsdecode(b"in\xff.png")
+    Image.fromarray(np.full((20, 30, 3), 90, np.uint8)).save(source)
+    output = tmp_path / os.fsdecode(b"\xfeout \xc3\xa9.png")
+    vidstyle.stylize(source, output, style="identity", device="cpu", sidecar=True)
+    written = output.with_name(f"{output.name}.json")
+    assert b"\xc3\xa9" in written.read_bytes()
+    found = read_sidecar(written)
+    assert (found.input.path, found.output.path) == (str(source), str(output))
 
 
 def test_a_picture_has_one_too(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 from av.stream import Disposition
 from PIL import Image
 
-from vidstyle.errors import DecodeError, OpenError
+from vidstyle.errors import ConfigError, DecodeError, OpenError
 from vidstyle.media import VideoWriter, open_video
 
 CONTAINERS = ("mp4", "mov", "mkv", "webm")
@@ -318,6 +318,46 @@ def test_subtitles_of_mp4(tmp_path, container: str, fate: str) -> None:
     assert [p.action for p in writer.plan] == ["copy" if fate == "copy" else "convert"]
     assert codecs(tmp_path / f"out.{container}", "subtitle") == ["mov_text" if fate == "copy" else fate]
     assert b"Hello there" in b"".join(packets(tmp_path / f"out.{container}", "subtitle", 0))
+
+
+@pytest.mark.parametrize("container", ["mp4", "mov"])
+def test_subtitles_that_overlap_keep_their_times_where_one_is_shown_at_a_time(tmp_path: Path, container: str) -> None:
+    lines = ((0, 800, "SIGN"), (100, 200, "one"), (500, 100, "two"), (850, 100, "three"))
+    clip = factory.make_clip(tmp_path / "c.mkv", subtitles="subrip", lines=lines, num_frames=24)
+
+    render(clip, tmp_path / f"out.{container}")
+
+    with av.open(str(tmp_path / f"out.{container}")) as opened:
+        (stream,) = opened.streams.subtitles
+        shown = [(p.pts * p.time_base * 1000, bytes(p)[2:]) for p in opened.demux(stream) if p.size > 2]
+    assert shown == [
+        (0, b"SIGN"),
+        (100, b"SIGN\none"),
+        (300, b"SIGN"),
+        (500, b"SIGN\ntwo"),
+        (600, b"SIGN"),
+        (850, b"three"),
+    ]
+
+
+def test_sound_of_more_channels_than_an_encoder_takes_is_named(tmp_path: Path) -> None:
+    clip = factory.make_clip(tmp_path / "c.mov", num_frames=6)
+    many = tmp_path / "many.mov"
+    with av.open(str(clip)) as source, av.open(str(many), "w") as output:
+        video = output.add_stream_from_template(source.streams.video[0])
+        sound = output.add_stream("pcm_s16le", rate=48000, layout="22.2")
+        for packet in source.demux(source.streams.video[0]):
+            if packet.size:
+                packet.stream = video
+                output.mux(packet)
+        silence = av.AudioFrame("s16", "22.2", 4800)
+        silence.planes[0].update(bytes(silence.planes[0].buffer_size))
+        silence.sample_rate, silence.pts = 48000, 0
+        output.mux(sound.encode(silence))
+        output.mux(sound.encode(None))
+    with pytest.raises(ConfigError, match=r"24 channels\) cannot be converted to aac; leave it out with --audio drop"):
+        render(many, tmp_path / "out.mp4")
+    assert not list(tmp_path.glob("out*"))
 
 
 @pytest.mark.parametrize(("what", "container", "kept"), EXTRAS_TABLE)

@@ -272,7 +272,7 @@ def test_identity_gives_a_still_back_exactly(vidstyle, style_picture: Path, tmp_
 
 @pytest.fixture
 def folder(clip_mp4: Path, style_picture: Path, tmp_path: Path) -> Path:
-    """A clip, a broken clip, a picture, a clip in a container that is not written, and a text."""
+    """A clip, a broken clip, a picture, a clip in a container that is not written, a text, and what macOS leaves."""
     folder = tmp_path / "in"
     folder.mkdir()
     (folder / "a.mp4").write_bytes(clip_mp4.read_bytes())
@@ -280,6 +280,7 @@ def folder(clip_mp4: Path, style_picture: Path, tmp_path: Path) -> Path:
     (folder / "c.png").write_bytes(style_picture.read_bytes())
     factory.make_clip(folder / "d.avi", num_frames=5)
     (folder / "notes.txt").write_text("remember the milk")
+    (folder / "._a.mp4").write_bytes(b"\0\5\x16\7\0\2\0\0Mac OS X")
     return folder
 
 

@@ -85,6 +85,12 @@ def test_a_preset_can_be_a_file(tmp_path: Path) -> None:
     assert load_preset(str(preset)) == load_preset(preset)
 
 
+def test_a_byte_order_mark_is_no_setting(tmp_path: Path) -> None:
+    preset = tmp_path / "notepad.toml"
+    preset.write_bytes(b"\xef\xbb\xbfstrength = 0.5\r\n")
+    assert make_config(preset).strength == 0.5
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

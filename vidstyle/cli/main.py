@@ -54,6 +54,10 @@ def cli() -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
     signal.signal(signal.SIGTERM, _terminate)
+    if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # nohup has it ignored
+        signal.signal(signal.SIGHUP, _terminate)
+    if signal.getsignal(signal.SIGINT) == signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupt)
     command = ("vidstyle", *(sys.argv[1:] if arguments is None else arguments))  # for a sidecar
     try:
         result = cli.main(arguments, prog_name="vidstyle", standalone_mode=False, obj=command)
@@ -66,9 +70,20 @@ def main(arguments: list[str] | None = None) -> None:
     except (VidstyleError, OSError) as error:
         if os.environ.get("VIDSTYLE_DEBUG") == "1":
             raise
-        click.echo(f"vidstyle: {error}", err=True)
+        click.echo(f"vidstyle: {_sentence(error)}", err=True)
         sys.exit(exit_code_of(error))
     sys.exit(result if isinstance(result, int) else 0)
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, OSError) and not isinstance(error, VidstyleError) and error.filename is not None:
+        return f"{os.fspath(error.filename)} cannot be used ({error.strerror}); check the name and the disk."
+    return str(error)
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> None:
+    signal.signal(signum, signal.SIG_IGN)  # a second one would break off what tidies up
+    signal.default_int_handler(signum, frame)
 
 
 def _terminate(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001  # the signal module's signature

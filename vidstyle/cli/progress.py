@@ -88,7 +88,7 @@ class ForPeople(Quiet):
         from tqdm import tqdm
 
         self._names = (str(source), str(output))
-        if not self._shows_bar:
+        if not self._shows_bar or sys.stderr is None:
             return nullcontext()
         seconds = _BAR_SECONDS if sys.stderr.isatty() else _BAR_SECONDS_IN_LOG
         self._bar = tqdm(unit=" frames", dynamic_ncols=True, desc=source.name, leave=False, mininterval=seconds)

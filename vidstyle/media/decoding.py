@@ -11,7 +11,7 @@ import av
 from av import Packet as AVPacket
 from av import VideoFrame as AVFrame
 from av.container import InputContainer
-from av.stream import Stream
+from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from vidstyle.errors import DecodeError
@@ -306,9 +306,14 @@ class Decoding:
         start = 0 if self._container.format.name.startswith("matroska") else self._container.start_time or 0
         missing = Fraction(start + duration, av.time_base) - last_end
         is_short = lacks_bytes(self._path, self._container.format.name, self._video)
+        # Another picture, which is not read, may go on for longer.
+        is_alone = all(
+            stream is self._video or stream.disposition & Disposition.attached_pic
+            for stream in self._container.streams.video
+        )
         if (
             self._breaks_off
-            or missing > _DURATION_SLACK_SECONDS
+            or (missing > _DURATION_SLACK_SECONDS and is_alone)
             or (is_short and missing > 1 / self._look.info.average_rate)
         ):
             error = self._broken_off()

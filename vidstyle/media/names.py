@@ -34,8 +34,9 @@ def is_clip(path: Path) -> bool:
 
 
 def paintable_files(folder: Path) -> list[Path]:
-    """Clips, GIFs and stills directly inside a folder, sorted by name."""
-    return sorted(path for path in folder.iterdir() if path.is_file() and (is_still(path) or is_clip(path)))
+    """Clips, GIFs and stills directly inside a folder, sorted by name; not hidden ones, as macOS's ``._clip.mp4``."""
+    files = (path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    return sorted(path for path in files if is_still(path) or is_clip(path))
 
 
 def output_name(source: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -186,7 +187,8 @@ class VideoReader(Closing):
         end = min((moment for moment in (self.end, last) if moment is not None), default=None)
         if end is None:
             return None
-        return max(round((end - (self.start or self.origin)) * self.info.average_rate), 1)
+        # A frame that begins before the end counts; a header's length is rounded.
+        return max(math.ceil((end - (self.start or self.origin)) * self.info.average_rate - Fraction(1, 100)), 1)
 
     @property
     def own_rate(self) -> Fraction:

@@ -13,12 +13,14 @@ from av.audio.layout import AudioLayout
 from av.container import OutputContainer
 from av.packet import Packet as AVPacket
 from av.stream import Stream
+from av.subtitles.subtitle import SubtitleSet
 
-from vidstyle.errors import DecodeError
+from vidstyle.errors import ConfigError, DecodeError
 from vidstyle.media.failures import reason
 from vidstyle.media.sound_clock import SoundClock
+from vidstyle.media.subtitle_lines import Line, OneAtATime
 
-_LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
+_LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 _BIT_RATE_PER_CHANNEL = 96_000
 
 
@@ -79,6 +81,7 @@ class AudioTranscoder(Transcoder):
             stream.format = "s32"
         if codec in ("aac", "libopus"):
             stream.bit_rate = _BIT_RATE_PER_CHANNEL * len(AudioLayout(self._layout).channels)
+        self._check_encoder(source)
         self._resampler: av.AudioResampler | None = None
         self._kind: tuple[str, str, int] | None = None
         self._clock = SoundClock(has_blocks=self._decoder.name == "vorbis")
@@ -96,6 +99,21 @@ class AudioTranscoder(Transcoder):
                 yield from self._take(converted)
             yield from self._encode(self._fifo.read())
             yield from self.stream.encode(None)
+
+    def _check_encoder(self, source: Any) -> None:
+        """Whether it takes such sound: a container that fails to open later does not say which stream it was."""
+        context = self.stream.codec_context
+        trial: Any = av.CodecContext.create(context.name, "w")
+        trial.rate, trial.layout, trial.format = context.rate, self._layout, context.format.name
+        trial.time_base = Fraction(1, context.rate)
+        try:
+            trial.open()
+        except (av.FFmpegError, ValueError) as error:
+            raise ConfigError(
+                f"The sound of {self._path} ({source.codec_context.name}, {source.channels} channels) cannot be "
+                f"converted to {context.name}; leave it out with --audio drop, or write to a container that copies it, "
+                "such as .mkv."
+            ) from error
 
     def _decode(self, packet: AVPacket[Stream] | None) -> list[av.AudioFrame]:
         try:
@@ -180,7 +198,7 @@ class AudioTranscoder(Transcoder):
 
 
 class SubtitleTranscoder(Transcoder):
-    """Text subtitles, in another text format; times are kept."""
+    """Text subtitles, in another text format; times are kept, where the format shows one at a time by joining rows."""
 
     def _set_up(self, output: OutputContainer, source: Any, codec: str) -> None:  # noqa: ARG002  # as the base class
         self._decoder.open(strict=False)
@@ -189,27 +207,47 @@ class SubtitleTranscoder(Transcoder):
         self._encoder = stream.codec_context
         self._encoder.subtitle_header = self._decoder.subtitle_header
         self._encoder.time_base = Fraction(1, 1000)
+        self._lines = OneAtATime() if codec == "mov_text" else None
+        self._time_base: Fraction | None = None
 
     def feed(self, packet: AVPacket[Stream] | None) -> Iterator[AVPacket[Stream]]:  # noqa: D102  # as the base class
         if packet is None:
+            if self._lines is not None:
+                yield from map(self._packet_of, self._lines.rest())
             return
+        subtitle = self._decoded(packet)
+        if subtitle is None or len(subtitle) == 0:
+            return
+        if self._lines is not None and packet.pts is not None and packet.duration:
+            self._time_base = packet.time_base
+            end = packet.pts + packet.duration
+            for event in subtitle:
+                yield from map(self._packet_of, self._lines.add(Line(packet.pts, end, event.ass)))
+            return
+        yield self._encoded(subtitle, packet.pts, packet.duration, packet.time_base)
+
+    def _decoded(self, packet: AVPacket[Stream]) -> Any:
         try:
-            subtitle = self._decoder.decode2(packet)
+            return self._decoder.decode2(packet)
         except av.FFmpegError as error:
             if self._on_damage is not None:
                 self._on_damage(f"A subtitle of {self._path} is damaged and was left out.")
-                return
+                return None
             raise DecodeError(
                 f"The subtitles of {self._path} are damaged ({reason(error)}); copy the file again.", self._path
             ) from error
-        if subtitle is None or len(subtitle) == 0:
-            return
+
+    def _packet_of(self, line: Line) -> AVPacket[Stream]:
+        duration = line.end - line.start
+        return self._encoded(SubtitleSet.create(line.text, 0, duration), line.start, duration, self._time_base)
+
+    def _encoded(self, subtitle: Any, pts: int | None, duration: int | None, time_base: Any) -> AVPacket[Stream]:
         encoded: AVPacket[Stream] = self._encoder.encode_subtitle(subtitle)
-        encoded.pts = encoded.dts = packet.pts
-        encoded.duration = packet.duration
-        encoded.time_base = packet.time_base
+        encoded.pts = encoded.dts = pts
+        encoded.duration = duration
+        encoded.time_base = time_base
         encoded.stream = self.stream
-        yield encoded
+        return encoded
 
 
 def _nearest_rate(codec: str, rate: int) -> int:
