@@ -10,6 +10,7 @@ import av
 import media_factory as factory
 import pytest
 
+import vidstyle
 from vidstyle.frames import VideoFrame
 from vidstyle.media import open_video
 
@@ -120,6 +121,18 @@ def test_the_last_frame_is_shown_as_long_as_it_was(
     copy(source, tmp_path / f"out.{container}", codec=codec, encoder_options=options)
 
     assert seconds_long(tmp_path / f"out.{container}") == pytest.approx(1.6, abs=tolerance)
+
+
+@pytest.mark.parametrize(("end", "length"), [(1.0, 1.0), (0.5, 0.5), (2.05, 2.125), (None, 2.25)])
+def test_a_long_frame_ends_with_the_range_and_an_ordinary_one_keeps_its_length(
+    tmp_path: Path, end: float | None, length: float
+) -> None:
+    # As in a recording of a screen: two seconds of stillness, then movement.
+    clip = factory.make_clip(tmp_path / "in.mp4", pts=[0, 48, 51, 54], rate=24)
+    done = tmp_path / "out.mp4"
+    report = vidstyle.stylize(clip, done, style="identity", end_seconds=end, device="cpu")
+    assert seconds_long(done) == pytest.approx(length, abs=0.05)
+    assert report.num_frames == sum(second < (end or 9) for second in (0, 2, 2.125, 2.25))
 
 
 @pytest.mark.parametrize("codec", ["libx264", "libx265"])

@@ -271,7 +271,7 @@ class VideoReader(Closing):
             items = at_constant_rate(items, self._options.fps, self.end)
         window = None
         if self.start is not None or self.end is not None:
-            window = self._window = Window(self._range, self.shifts_to_zero)
+            window = self._window = Window(self._range, self.shifts_to_zero, self.info.average_rate)
             items = window.select(items)
         to_rgb = PictureDecoder(self.info, self._orientation, alpha=self.keeps_alpha, curve=self.curve)
         for item in items:

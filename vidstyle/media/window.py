@@ -13,6 +13,9 @@ from vidstyle.media.pcm import packet_from
 from vidstyle.media.ranges import Range
 from vidstyle.media.timestamps import to_ticks
 
+#: A frame may go on behind the end for so long: rates vary by a little.
+_LITTLE_SECONDS = Fraction(1, 10)
+
 
 class Window:
     """Picks the frames and packets with start <= time < end, and shifts them all by the first frame's time.
@@ -22,13 +25,22 @@ class Window:
     Without a start nothing before the end is left out, nor shifted. Frames between the range's begin and its start warm
     the temporal filter up: they are given too, at times before the first frame's.
 
+    A frame that goes on behind the end, as in a recording of a screen, ends with it. Ordinary ones keep their length,
+    or a constant rate would end with an odd frame.
+
+    Args:
+        wanted: the range.
+        shift_to_zero: the first frame is to be at 0.
+        rate: average frames a second.
+
     Attributes:
         num_frames: frames picked so far, without those for warming up.
         first: time of the first of them, by which all are shifted; None before it comes.
     """
 
-    def __init__(self, wanted: Range, shift_to_zero: bool) -> None:
+    def __init__(self, wanted: Range, shift_to_zero: bool, rate: Fraction) -> None:
         self._start, self._end, self._begin = wanted.start, wanted.end, wanted.begin
+        self._ordinary = 1 / rate
         self._shift_to_zero = shift_to_zero
         self.num_frames = 0
         self.first: Fraction | None = None
@@ -62,8 +74,17 @@ class Window:
                 yield from (self._shifted_packet(part, first) for part in parts)
             self.num_frames += 1
             offset = to_ticks(first, item.time_base) if self._shift_to_zero else 0
-            yield replace(item, pts=item.pts - offset)
+            yield replace(item, pts=item.pts - offset, duration=self._duration(item))
             del item  # or its picture stays in memory while the next is decoded
+
+    def _duration(self, frame: DecodedFrame) -> int | None:
+        if self._end is None or frame.duration is None:
+            return frame.duration
+        length = frame.duration * frame.time_base
+        is_ordinary = abs(length - self._ordinary) <= frame.time_base
+        if is_ordinary or frame.time + length <= self._end + _LITTLE_SECONDS:
+            return frame.duration
+        return max(to_ticks(self._end - frame.time, frame.time_base), 1)
 
     def _shifted_packet(self, packet: Packet, first: Fraction) -> Packet:
         payload = packet.payload
