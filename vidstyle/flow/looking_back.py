@@ -12,7 +12,7 @@ from vidstyle.flow.dis_search import DisSearch, Grey, Preset
 from vidstyle.protocols import LOOK_BACK, FlowEstimator, Motion
 
 #: Preset and scale: enough for what only fills gaps, and is trusted by looks alone.
-OLDER_SEARCH: Final[tuple[Preset, float]] = ("medium", 0.35)
+OLDER_SEARCH: Final[tuple[Preset, float]] = ("medium", 0.5)
 
 
 class LookingBack:

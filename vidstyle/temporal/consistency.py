@@ -14,7 +14,7 @@ MAX_BETA = 0.95
 #: Brush strokes are finer than this, colour areas coarser.
 DRIFT_CELL_PX = 8
 #: β of a frame's mean colour: it settles within two frames, where single areas may take ten.
-MEAN_COLOR_BETA = 0.5
+MEAN_COLOR_BETA = 0.6
 #: Limits of the gain that restores the deviation of colour over a frame.
 _DEVIATION_GAIN_RANGE = (0.8, 1.25)
 
@@ -73,8 +73,8 @@ def consistent_blend(
 
     Where a painting changes its colours steadily, as under a zoom, all of it lags behind in one direction, and means of
     the past have less contrast than each of them: the palette moves away from the style's. With ``keeps_palette`` L d's
-    mean over the trusted area is held by no more than ``MEAN_COLOR_BETA``, and the deviation of L x over the frame is
-    that of L s, channel by channel.
+    mean over the trusted area is held by no more than ``MEAN_COLOR_BETA``, and the deviation of L x over the frame
+    comes half way back to that of L s, as ratios go, channel by channel: all the way would flicker more.
 
     Args:
         stylized: (N, C, H, W) s, this frame's own stylization.
@@ -83,7 +83,7 @@ def consistent_blend(
         beta: in [0, 1).
         low_beta: β_low in [0, 1); ``beta`` by default.
         max_drift: most that colour may lag behind, as root mean square.
-        keeps_palette: keep the frame's own mean and deviation of colour.
+        keeps_palette: stay near the frame's own mean and deviation of colour.
 
     Returns:
         (N, C, H, W).
@@ -119,5 +119,5 @@ def _within_palette(lag: Tensor, own: Tensor, trusted: Tensor, mean_share: float
     lag = lag - trusted * ((1.0 - mean_share) * lag.sum(over, keepdim=True) / area)
     deviation, _ = torch.std_mean(own, over, correction=0, keepdim=True)
     found, mean = torch.std_mean(own + lag, over, correction=0, keepdim=True)
-    gain = ((deviation + 1e-6) / (found + 1e-6)).clamp(*_DEVIATION_GAIN_RANGE)
+    gain = ((deviation + 1e-6) / (found + 1e-6)).clamp(*_DEVIATION_GAIN_RANGE).sqrt()
     return lag + trusted * (gain - 1.0) * (own + lag - mean)

@@ -26,7 +26,7 @@ _ENERGY_FLOOR = 1e-6
 #: Squared difference that counts as noise at most in an older frame, where nothing but looks tells wrong from right.
 _MOST_NOISE = 2e-3
 #: Gaps that an older frame would fill by less are left: most pixels have none, and need not be looked up.
-_LEAST_SHARE = 1 / 16
+_LEAST_SHARE = 1 / 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)

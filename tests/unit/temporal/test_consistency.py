@@ -100,13 +100,13 @@ def test_the_frames_mean_colour_hardly_lags_where_areas_do() -> None:
     apart = torch.where(torch.arange(48) < 24, 0.1, -0.1).expand(1, 3, 32, 48)  # one half lighter, the other darker
     alike = s + 0.02
     held = consistent_blend(s, alike, everywhere, 0.8, low_beta=0.9, keeps_palette=True)
-    torch.testing.assert_close((held - s).mean(), torch.tensor(0.01), atol=1e-4, rtol=0)
+    torch.testing.assert_close((held - s).mean(), torch.tensor(0.012), atol=1e-4, rtol=0)
     held = consistent_blend(s, s + apart, everywhere, 0.8, low_beta=0.9, keeps_palette=True)
     torch.testing.assert_close((held - s).mean(), torch.tensor(0.0), atol=1e-4, rtol=0)
     assert float((held - s)[..., :20].mean()) > 0.05
 
 
-def test_the_frames_contrast_is_its_own() -> None:
+def test_the_frames_contrast_fades_half_as_much() -> None:
     generator = torch.Generator().manual_seed(3)
     coarse = torch.rand(2, 3, 4, 6, generator=generator)
     s, w = torch.nn.functional.interpolate(coarse, (64, 96), mode="bilinear").split(1)
@@ -117,7 +117,7 @@ def test_the_frames_contrast_is_its_own() -> None:
     )
     cells = [torch.nn.functional.avg_pool2d(image, 8).std((2, 3)) for image in (s, faded, kept)]
     assert (cells[1] < 0.95 * cells[0]).all()
-    torch.testing.assert_close(cells[2], cells[0], atol=0, rtol=0.03)
+    torch.testing.assert_close(cells[2], (cells[0] * cells[1]).sqrt(), atol=0, rtol=0.01)
 
 
 def test_the_palette_is_kept_without_touching_what_is_not_trusted() -> None:
