@@ -12,7 +12,7 @@ INTERRUPTED = 130
 
 
 def exit_code_of(error: BaseException) -> int:
-    """0 done, 1 failed, 2 wrong usage or settings, 130 interrupted by Ctrl-C, 143 terminated."""
+    """0 done, 1 failed, 2 wrong usage or settings, 130 interrupted by Ctrl-C, 143 terminated, 129 hung up."""
     match error:
         case SystemExit(code=int(code)):
             return code
