@@ -130,3 +130,11 @@ def test_there_is_no_bar_without_a_stderr(monkeypatch: pytest.MonkeyPatch) -> No
     people = ForPeople()
     with people.render(Path("in.mp4"), Path("out.mp4")):
         people.progress(1, 2)
+
+
+def test_what_the_system_refuses_is_told_alike_on_both_channels(vidstyle: Command, tmp_path: Path) -> None:
+    done = vidstyle("stylize", f"{'n' * 300}.mp4", tmp_path / "out.mp4", *PLAIN, "--progress", "json")
+    *_, error, end = events(done.stdout)
+    assert done.stderr == f"vidstyle: {error['message']}\n"
+    assert error["message"].endswith("n.mp4 cannot be used (File name too long); check the name and the disk.")
+    assert error["exit_code"] == end["exit_code"] == done.exit_code == 1

@@ -24,3 +24,14 @@ def exit_code_of(error: BaseException) -> int:
             return WRONG_USAGE
         case _:
             return FAILED
+
+
+def sentence_of(error: BaseException) -> str:
+    """What went wrong, in words."""
+    match error:
+        case click.ClickException():
+            return error.format_message()
+        case OSError(filename=name) if name is not None:
+            return f"{name} cannot be used ({error.strerror}); check the name and the disk."
+        case _:
+            return str(error)

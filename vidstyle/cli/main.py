@@ -11,7 +11,7 @@ from types import FrameType
 import click
 
 from vidstyle import __version__
-from vidstyle.cli.exit_codes import INTERRUPTED, exit_code_of
+from vidstyle.cli.exit_codes import INTERRUPTED, exit_code_of, sentence_of
 from vidstyle.errors import VidstyleError
 
 #: Subcommand, its module and its function there, and its line in ``--help``.
@@ -70,15 +70,9 @@ def main(arguments: list[str] | None = None) -> None:
     except (VidstyleError, OSError) as error:
         if os.environ.get("VIDSTYLE_DEBUG") == "1":
             raise
-        click.echo(f"vidstyle: {_sentence(error)}", err=True)
+        click.echo(f"vidstyle: {sentence_of(error)}", err=True)
         sys.exit(exit_code_of(error))
     sys.exit(result if isinstance(result, int) else 0)
-
-
-def _sentence(error: Exception) -> str:
-    if isinstance(error, OSError) and not isinstance(error, VidstyleError) and error.filename is not None:
-        return f"{os.fspath(error.filename)} cannot be used ({error.strerror}); check the name and the disk."
-    return str(error)
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import click
 
-from vidstyle.cli.exit_codes import FAILED, INTERRUPTED, exit_code_of
+from vidstyle.cli.exit_codes import FAILED, INTERRUPTED, exit_code_of, sentence_of
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -64,7 +64,7 @@ class Quiet:
 
     def failed(self, error: Exception) -> None:
         """The render failed, and the others go on."""
-        click.echo(f"vidstyle: {error}", err=True)
+        click.echo(f"vidstyle: {sentence_of(error)}", err=True)
 
 
 class ForPeople(Quiet):
@@ -233,8 +233,7 @@ class ForPrograms(Quiet):
         if code == INTERRUPTED or isinstance(error, SystemExit):
             kind, sentence = "Interrupted", "interrupted; nothing unfinished was left behind."
         else:
-            sentence = error.format_message() if isinstance(error, click.ClickException) else str(error)
-            kind = type(error).__name__
+            kind, sentence = type(error).__name__, sentence_of(error)
         self._tell("error", kind=kind, message=sentence, exit_code=code)
 
     def _tell(self, event: str, **values: Any) -> None:

@@ -200,7 +200,7 @@ class AudioTranscoder(Transcoder):
 class SubtitleTranscoder(Transcoder):
     """Text subtitles, in another text format; times are kept, where the format shows one at a time by joining rows."""
 
-    def _set_up(self, output: OutputContainer, source: Any, codec: str) -> None:  # noqa: ARG002  # as the base class
+    def _set_up(self, output: OutputContainer, source: Any, codec: str) -> None:
         self._decoder.open(strict=False)
         stream: Any = output.add_stream(codec)
         self.stream = stream
@@ -208,7 +208,7 @@ class SubtitleTranscoder(Transcoder):
         self._encoder.subtitle_header = self._decoder.subtitle_header
         self._encoder.time_base = Fraction(1, 1000)
         self._lines = OneAtATime() if codec == "mov_text" else None
-        self._time_base: Fraction | None = None
+        self._time_base = source.time_base
 
     def feed(self, packet: AVPacket[Stream] | None) -> Iterator[AVPacket[Stream]]:  # noqa: D102  # as the base class
         if packet is None:
@@ -219,7 +219,6 @@ class SubtitleTranscoder(Transcoder):
         if subtitle is None or len(subtitle) == 0:
             return
         if self._lines is not None and packet.pts is not None and packet.duration:
-            self._time_base = packet.time_base
             end = packet.pts + packet.duration
             for event in subtitle:
                 yield from map(self._packet_of, self._lines.add(Line(packet.pts, end, event.ass)))

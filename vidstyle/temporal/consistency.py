@@ -117,7 +117,7 @@ def _within_palette(lag: Tensor, own: Tensor, trusted: Tensor, mean_share: float
     over = (2, 3)
     area = trusted.sum(over, keepdim=True).clamp(min=1e-6)
     lag = lag - trusted * ((1.0 - mean_share) * lag.sum(over, keepdim=True) / area)
-    deviation, _ = torch.std_mean(own, over, correction=0, keepdim=True)
+    deviation = own.std(over, correction=0, keepdim=True)
     found, mean = torch.std_mean(own + lag, over, correction=0, keepdim=True)
     gain = ((deviation + 1e-6) / (found + 1e-6)).clamp(*_DEVIATION_GAIN_RANGE).sqrt()
     return lag + trusted * (gain - 1.0) * (own + lag - mean)
