@@ -28,7 +28,7 @@ from vidstyle.evaluation.sequences import shot_start
 from vidstyle.evaluation.synthetic import SUITE, SyntheticSequence, suite_sequence
 from vidstyle.flow.dis import DisFlow
 from vidstyle.flow.looking_back import LookingBack
-from vidstyle.imaging.pyramid import weigh
+from vidstyle.imaging.pyramid import weigh_
 from vidstyle.imaging.warp import swift_warp
 from vidstyle.protocols import LOOK_BACK, Motion
 from vidstyle.temporal.filter import ConsistencyFilter, Reference
@@ -123,7 +123,7 @@ def painting(paintings: Frames, index: int) -> Tensor:
 def between(painting: Tensor, following: Tensor, moved: Reference) -> Tensor:
     """The mean of a painting and the next one, where that is seen."""
     difference = swift_warp(following, moved.flow).clamp_(0.0, 1.0) - painting
-    return painting + 0.5 * weigh(difference, moved.trust)
+    return painting + 0.5 * weigh_(difference, moved.trust)
 
 
 class Measured:

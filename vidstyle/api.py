@@ -26,6 +26,7 @@ from vidstyle.previewing.proxy import render_proxy
 from vidstyle.rendering import OnPlan, OnProgress, render_clip
 from vidstyle.report import RenderEstimate, RenderReport
 from vidstyle.sidecar import add_sidecar, claim_sidecar
+from vidstyle.used_files import spare_used_files
 
 
 def stylize(
@@ -69,6 +70,7 @@ def stylize(
         raise ConfigError("Give either complete settings as config, or a preset and single settings, not both.")
     config = config or make_config(preset, **settings)
     source, output = Path(source), Path(output)
+    spare_used_files(output, config)
     replaces = overwrite or config.continue_
     if config.sidecar:
         claim_sidecar(output, overwrite=replaces)
@@ -205,6 +207,9 @@ def preview(
         raise ConfigError("A preview needs at least one moment, one style and one strength; leave out what is empty.")
     comparison = None if compare is None else check_comparison(compare)
     configs = [[make_config(preset, style=name, strength=value, **settings) for value in strengths] for name in styles]
+    if output is not None:
+        for of_style in configs:
+            spare_used_files(output, of_style[0])
     if clip_seconds is not None:
         if output is None:
             raise ConfigError("A proxy clip needs a name to be written to; give an output, such as look.mp4.")

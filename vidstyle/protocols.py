@@ -24,7 +24,8 @@ class Motion:
 
     Attributes:
         flow_backward: from t to t-1: where each pixel of this frame was.
-        flow_forward: from t-1 to t: where each pixel of the previous frame went.
+        flow_forward: from t-1 to t: where each pixel of the previous frame went; it may be coarser, for it is only
+            compared with.
         flow_older: from t to t - ``LOOK_BACK``; None where it was not measured, or the shot is younger.
     """
 

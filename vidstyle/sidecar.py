@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, entry_points, version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +18,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from vidstyle import __version__
 from vidstyle.config import RenderConfig
 from vidstyle.errors import EncodeError, OpenError
-from vidstyle.media.names import is_still
 from vidstyle.media.outputs import claim_output
 from vidstyle.media.probe import media_versions
 from vidstyle.media.sequence_names import is_sequence, parse_pattern
 from vidstyle.report import RenderPlan, RenderReport
-from vidstyle.stylizers.mixture import parse_mixture
-from vidstyle.stylizers.pytorch_adain import is_pytorch_adain, pytorch_adain_files
-from vidstyle.weights.registry import ANY_STYLE, IDENTITY, find_style
+from vidstyle.used_files import model_files, read_files
 
 #: Raised when a field changes its meaning; new fields do not raise it.
 VERSION = 1
@@ -188,47 +185,6 @@ def library_versions() -> dict[str, str]:
         with suppress(PackageNotFoundError):
             found[name] = version(name)
     return found | media_versions()
-
-
-def model_files(config: RenderConfig) -> dict[str, Path]:
-    """Weight files that paint with these settings, by role; none for ``identity`` and plugins.
-
-    Further styles, of a mixture, keyframes, shots or regions, are ``style 2``, ``style 3`` and so on.
-
-    Raises:
-        WeightsNotFoundError: there is no such style.
-    """
-    names = dict.fromkeys(name for style in config.styles for name, _ in parse_mixture(style))
-    found: dict[str, Path] = {}
-    for number, name in enumerate(names, 1):
-        for role, path in _files_of(name, config).items():
-            found[role if role != "style" or number == 1 else f"style {number}"] = path
-    return found
-
-
-def read_files(config: RenderConfig) -> dict[str, Path]:
-    """Files that decide on the result beside input and weights, by setting."""
-    named: dict[str, Path | None] = {name: getattr(config, name) for name in ("shots_from", "color_config", "sound")}
-    for name in ("mask", "lut"):
-        paths = [path for path in dict.fromkeys(config.values(name)) if path is not None]
-        named |= {name if number == 1 else f"{name} {number}": path for number, path in enumerate(paths, 1)}
-    named |= {f"regions.{number}.mask": region.mask for number, region in enumerate(config.regions)}
-    return {name: path for name, path in named.items() if path is not None}
-
-
-def _files_of(name: str, config: RenderConfig) -> dict[str, Path]:
-    style = Path(name)
-    if not style.is_file():
-        if name == IDENTITY or entry_points(group="vidstyle.stylizers", name=name):
-            return {}
-        return {"style": find_style(name).path}
-    if not is_still(style):
-        return {"style": style}
-    model = config.adain_model or ANY_STYLE
-    if not is_pytorch_adain(model):
-        return {"style": style, "adain": model}
-    decoder, encoder = pytorch_adain_files(model)
-    return {"style": style, "adain_encoder": encoder, "adain_decoder": decoder}
 
 
 def add_sidecar(

@@ -160,12 +160,16 @@ def test_a_stream_gives_what_fresh_pairs_give(make: Make) -> None:
 
 
 def test_reversed_frames_swap_the_directions(make: Make) -> None:
-    first, second = frames(2, 72, 80)
+    noise = F.interpolate(frames(1, 20, 22)[0], (80, 88), mode="bicubic").clamp(0, 1)
+    first, second = noise[..., 4:76, 3:83], noise[..., 5:77, 5:85]
     there, back = make(), make()
     there.push(first)
     back.push(second)
     motion, reverse = there.push(second), back.push(first)
     assert motion is not None
     assert reverse is not None
-    torch.testing.assert_close(motion.flow_forward, reverse.flow_backward, atol=1e-3, rtol=1e-3)
-    torch.testing.assert_close(motion.flow_backward, reverse.flow_forward, atol=1e-3, rtol=1e-3)
+    for forward, backward in (
+        (motion.flow_forward, reverse.flow_backward),
+        (reverse.flow_forward, motion.flow_backward),
+    ):
+        assert float((forward - backward).norm(dim=1).median()) < 0.25  # one is compared with, and may be coarser

@@ -262,6 +262,18 @@ def test_a_still_is_never_its_own_output(vidstyle, style_picture: Path, world: W
     assert picture.read_bytes() == style_picture.read_bytes()
 
 
+@pytest.mark.parametrize("command", ["stylize", "preview"])
+@pytest.mark.parametrize("use", ["--style", "--mask"])
+def test_what_a_render_is_made_from_is_never_its_output(
+    vidstyle, style_picture: Path, world: World, command: str, use: str
+) -> None:
+    picture, source = (world.file(name, style_picture.read_bytes()) for name in ("used.png", "source.png"))
+    style = () if use == "--style" else ("--style", world.style)
+    done = vidstyle(command, source, picture, use, picture, *style, "--overwrite")
+    assert_refused(done, FAILURE, "used.png", f"in use as {use[2:]}", "another name")
+    assert picture.read_bytes() == style_picture.read_bytes()
+
+
 def test_a_still_cannot_become_a_clip(vidstyle, style_picture: Path, tmp_path: Path) -> None:
     done = vidstyle("stylize", style_picture, tmp_path / "out.mp4", "--style", "identity")
     assert_refused(done, FAILURE, "out.mp4", ".png")

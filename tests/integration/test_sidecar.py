@@ -17,7 +17,8 @@ from PIL import Image
 import vidstyle
 from vidstyle.config import make_config
 from vidstyle.errors import EncodeError, OpenError
-from vidstyle.sidecar import model_files, read_files, read_sidecar, settings_hash, sidecar_path
+from vidstyle.sidecar import read_sidecar, settings_hash, sidecar_path
+from vidstyle.used_files import model_files, read_files
 
 QUICK = ("--consistency", 0, "--device", "cpu", "--encoder-preset", "ultrafast", "--quiet")
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from vidstyle.flow.dis import DisFlow
 from vidstyle.flow.dis_search import DisSearch
-from vidstyle.flow.looking_back import OLDER_SEARCH, LookingBack
+from vidstyle.flow.looking_back import LookingBack, OlderSearch
 from vidstyle.temporal.filter import ConsistencyFilter
 from vidstyle.ui.memory import (
     Memory,
@@ -135,7 +135,7 @@ def test_a_remembered_search_is_the_search_and_made_once(held: int, monkeypatch:
         return search_of(*found)  # type: ignore[arg-type]
 
     search_of = DisSearch.flow
-    plain, search = DisSearch(*OLDER_SEARCH), RememberingSearch(Memory(held), lambda: None)
+    plain, search = OlderSearch(), RememberingSearch(Memory(held), lambda: None)
     first, second, third = (plain.grey(frame) for frame in moving(3, (96, 128)))
     wanted = [plain.flow(third, first), plain.flow(second, first)]
     monkeypatch.setattr(DisSearch, "flow", counted)

@@ -28,6 +28,8 @@ class DisFlow:
     def __init__(self, preset: Preset = "medium", *, scale: float = 0.71) -> None:
         self.name = f"dis-{preset}"
         self._search = DisSearch(preset, scale)
+        # Forward flow is only compared with, by an occlusion test that forgives two pixels.
+        self._check = DisSearch(preset, scale, refinements=2, stride_px=4)
         self._previous: Grey | None = None
 
     def push(self, frame: Tensor) -> Motion | None:
@@ -44,7 +46,7 @@ class DisFlow:
         # One after the other: OpenCV already spreads a single search over all cores, a second thread gains nothing.
         return Motion(
             flow_backward=self._search.flow(current, previous).to(frame.device),
-            flow_forward=self._search.flow(previous, current).to(frame.device),
+            flow_forward=self._check.flow(previous, current).to(frame.device),
         )
 
     def reset(self) -> None:

@@ -22,6 +22,8 @@ _MIN_WORKING_SIDE: Final = 64
 #: OpenCV derives its pyramid from the longer side and crashes on wide pictures whose height, at the finest level of
 #: the presets (a quarter), is below the 8-pixel patch.
 _MIN_SIDE: Final = 8 * 4
+#: Of ``medium``: steps of a patch and variational refinements, at each scale, and pixels between patches of eight.
+_DESCENTS, _REFINEMENTS, _STRIDE_PX = 12, 10, 3
 
 
 class Grey(NamedTuple):
@@ -44,16 +46,20 @@ class DisSearch:
     What it finds is carried across outlines by ``propagate_flow``.
 
     Args:
-        preset: how much work OpenCV spends. ``medium`` refines twice as long as OpenCV's preset of that name, which
-            costs little and steadies more; the other two are OpenCV's own.
+        preset: how much work OpenCV spends. ``medium`` descends half as often as OpenCV's preset of that name, after
+            which nothing moves, and refines twice as long, which steadies; the other two are OpenCV's own.
         scale: working resolution over frame resolution, in (0, 1].
+        refinements: most variational refinements at each scale, where flow need not be exact.
+        stride_px: least distance between patches, likewise.
 
     Raises:
         ValueError: an unknown preset or a scale outside (0, 1].
         VidstyleError: OpenCV is installed but cannot be loaded.
     """
 
-    def __init__(self, preset: Preset, scale: float) -> None:
+    def __init__(
+        self, preset: Preset, scale: float, *, refinements: int = _REFINEMENTS, stride_px: int = _STRIDE_PX
+    ) -> None:
         if preset not in get_args(Preset):
             raise ValueError(f"preset must be one of {', '.join(get_args(Preset))}, got {preset!r}")
         if not 0 < scale <= 1:
@@ -62,7 +68,12 @@ class DisSearch:
         self._cv2 = load_opencv()
         self._search = self._cv2.DISOpticalFlow_create(getattr(self._cv2, f"DISOPTICAL_FLOW_PRESET_{preset.upper()}"))
         if preset == "medium":
-            self._search.setVariationalRefinementIterations(10)
+            self._search.setGradientDescentIterations(_DESCENTS)
+            self._search.setVariationalRefinementIterations(_REFINEMENTS)
+        self._search.setVariationalRefinementIterations(
+            min(self._search.getVariationalRefinementIterations(), refinements)
+        )
+        self._search.setPatchStride(max(self._search.getPatchStride(), stride_px))
 
     # What follows stays clear of torch on the CPU: its threads wait for each other actively, which costs more than the
     # work itself where decoder, encoder and network share the cores.

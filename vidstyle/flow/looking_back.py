@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import replace
-from typing import Final
 
 from torch import Tensor
 
-from vidstyle.flow.dis_search import DisSearch, Grey, Preset
+from vidstyle.flow.dis_search import DisSearch, Grey
 from vidstyle.protocols import LOOK_BACK, FlowEstimator, Motion
 
-#: Preset and scale: enough for what only fills gaps, and is trusted by looks alone.
-OLDER_SEARCH: Final[tuple[Preset, float]] = ("medium", 0.5)
+
+class OlderSearch(DisSearch):
+    """At half the resolution, which is enough for what only fills gaps and is trusted by looks alone."""
+
+    def __init__(self) -> None:
+        super().__init__("medium", 0.5, refinements=5)
 
 
 class LookingBack:
@@ -31,7 +34,7 @@ class LookingBack:
     def __init__(self, estimator: FlowEstimator, search: DisSearch | None = None) -> None:
         self.name = estimator.name
         self.estimator = estimator
-        self._search = search or DisSearch(*OLDER_SEARCH)
+        self._search = search or OlderSearch()
         self._past: deque[Grey] = deque(maxlen=LOOK_BACK)
 
     def push(self, frame: Tensor) -> Motion | None:

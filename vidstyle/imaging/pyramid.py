@@ -14,6 +14,7 @@ from vidstyle.imaging.opencv import image_of, load_opencv, pixels_of
 
 _NUM_RGB = 3
 _BINOMIAL = np.array([0.25, 0.5, 0.25], dtype=np.float32)
+_TENT = np.array([1, 2, 3, 2, 1], dtype=np.float32) / 9
 
 
 def halve(image: Tensor) -> Tensor:
@@ -51,7 +52,7 @@ def laplacian_bands(image: Tensor, num_bands: int) -> list[Tensor]:
     bands = []
     for _ in range(num_bands):
         low = halve(image)
-        bands.append(image - enlarge(low, (image.shape[-2], image.shape[-1])))
+        bands.append(enlarge(low, (image.shape[-2], image.shape[-1])).neg_().add_(image))
         image = low
     return bands
 
@@ -76,13 +77,13 @@ def channel_mean(image: Tensor) -> Tensor:
     return sum(planes[1:], planes[0]) / len(planes)
 
 
-def weigh(image: Tensor, weight: Tensor) -> Tensor:
-    """The product of (N, C, H, W) and (N, 1, H, W)."""
+def weigh_(image: Tensor, weight: Tensor) -> Tensor:
+    """Multiply (N, C, H, W) by (N, 1, H, W) in place, and return it."""
     pixels = pixels_of(weight)
     if pixels is None or image.shape[1] != _NUM_RGB:
-        return image * weight
+        return image.mul_(weight)
     cv2 = load_opencv()  # which spreads one channel over three much faster than torch
-    return image * image_of(cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB))
+    return image.mul_(image_of(cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB)))
 
 
 def tent_blur(image: Tensor) -> Tensor:
@@ -90,12 +91,9 @@ def tent_blur(image: Tensor) -> Tensor:
     pixels = pixels_of(image)
     if pixels is not None:
         cv2 = load_opencv()
-        for _ in range(2):
-            pixels = cv2.blur(pixels, (3, 3), borderType=cv2.BORDER_REPLICATE)
-        return image_of(pixels)
-    for _ in range(2):
-        image = F.avg_pool2d(F.pad(image, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
-    return image
+        return image_of(cv2.sepFilter2D(pixels, -1, _TENT, _TENT, borderType=cv2.BORDER_REPLICATE))
+    image = F.pad(image, (2, 2, 2, 2), mode="replicate")
+    return F.avg_pool2d(F.avg_pool2d(image, 3, stride=1), 3, stride=1)
 
 
 def dilate(image: Tensor) -> Tensor:

@@ -32,7 +32,7 @@ _TUNES = {
 # Software encoders have these too, and take other values.
 _MEANT_FOR_HARDWARE = frozenset({"tune", "profile"})
 _ONE_CONTROL = frozenset({"crf", "qp", "b"})  # of x264 and x265, which drop the others without a word
-_DEFAULT_PRESET = {"libx264": "fast", "libx265": "fast", "libsvtav1": "8"}
+_DEFAULT_PRESET = {"libx264": "faster", "libx265": "fast", "libsvtav1": "8"}
 _DEFAULT_OPTIONS = {
     "prores_ks": {"profile": "hq", "vendor": "apl0"},
     "dnxhd": {"profile": "dnxhr_hq"},

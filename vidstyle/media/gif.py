@@ -29,12 +29,12 @@ _MAX_DELAY = 65535
 _MAX_SIDE_PX = 65535
 _NUM_COLORS = 255
 _TRANSPARENT = 255  # the last index: "what was shown before"
-_LOOP_FOREVER = b"\x21\xff\x0bNETSCAPE2.0\x03\x01\x00\x00\x00"
+_LOOP_FOREVER = 0
 _TRAILER = b"\x3b"
 
 
 class GifWriter:
-    """A MediaSink that writes an animated GIF which loops forever.
+    """A MediaSink that writes an animated GIF, which loops as often as the GIF it is made of, or else forever.
 
     One picture is held at a time, whatever the clip's length. Sound and subtitle packets are ignored: GIF has neither.
     Frames closer together than 2/100 s, which no viewer shows, are merged with the one before.
@@ -155,17 +155,23 @@ class GifWriter:
         self._canvas = _Canvas(picture)
         self._first_pts = pts
         self._put(b"GIF89a" + struct.pack("<HHBBB", width, height, 0xF7, 0, 0) + self._canvas.global_palette.tobytes())
-        self._put(_LOOP_FOREVER)
+        loops = _loops_of(self._source)
+        if loops is not None:
+            self._put(b"\x21\xff\x0bNETSCAPE2.0\x03\x01" + struct.pack("<HB", loops, 0))
 
     def _tick(self, pts: int, time_base: Fraction) -> int:
         return round((pts - self._first_pts) * time_base * _TICKS_PER_SECOND)
 
     def _flush(self, delay: int) -> None:
         assert self._pending is not None  # noqa: S101
-        self._last_delay = min(max(delay, _MIN_DELAY), _MAX_DELAY)
+        self._last_delay = delay = max(delay, _MIN_DELAY)
         keep_and_transparent = 0b000_001_0_1
-        control = struct.pack("<BBBBHBB", 0x21, 0xF9, 4, keep_and_transparent, self._last_delay, _TRANSPARENT, 0)
-        self._put(control + self._pending[1])
+        while delay:
+            # A picture that is shown for longer than a delay can say is there several times; no part is too short.
+            part = delay if delay <= _MAX_DELAY else min(_MAX_DELAY, delay - _MIN_DELAY)
+            control = struct.pack("<BBBBHBB", 0x21, 0xF9, 4, keep_and_transparent, part, _TRANSPARENT, 0)
+            self._put(control + self._pending[1])
+            delay -= part
         self._pending = None
         self.num_frames_written += 1
 
@@ -180,6 +186,16 @@ class GifWriter:
         return EncodeError(
             f"{self._path}: writing failed ({error.strerror}); free some space or write elsewhere.", self._path
         )
+
+
+def _loops_of(source: Path | None) -> int | None:
+    """How often a GIF is repeated, as it says itself; None of one that plays once, forever of anything else."""
+    if source is None or source.suffix.lower() != ".gif":
+        return _LOOP_FOREVER
+    with suppress(OSError, ValueError), Image.open(source) as picture:
+        loops: int | None = picture.info.get("loop")
+        return loops
+    return _LOOP_FOREVER
 
 
 class _Canvas:

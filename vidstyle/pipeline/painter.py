@@ -17,7 +17,7 @@ from vidstyle.controls.look import Look, Prepared
 from vidstyle.errors import DeviceError
 from vidstyle.flow.looking_back import LookingBack
 from vidstyle.frames import VideoFrame
-from vidstyle.protocols import FlowEstimator, Stylizer, TemporalFilter
+from vidstyle.protocols import FlowEstimator, Motion, Stylizer, TemporalFilter
 from vidstyle.temporal.shots import CutDetector
 
 
@@ -123,12 +123,26 @@ class StylizedBatch:
     layers: Sequence[Sequence[Tensor | None]]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Movement:
+    """How a frame follows the one before it.
+
+    Attributes:
+        starts_shot: not at all.
+        motion: against the frame before; None for a shot's first frame, and where flow is not wanted.
+    """
+
+    starts_shot: bool
+    motion: Motion | None
+
+
 @dataclass
 class Painter:
     """Paints a stream of frames, a batch at a time; keeps flow and filter state between calls.
 
-    Stylization depends on one frame alone and runs batched, and several batches at once where nothing forbids it; warp
-    and blend run in order. There is one upload and one download a batch.
+    Stylization depends on one frame alone and runs batched, and several batches at once where nothing forbids it.
+    Motion is measured in order and of the source alone; warp and blend run in order behind both. There is one upload
+    and one download a batch.
 
     Attributes:
         stylizers: paint single frames, already on ``device``; the look makes one picture of what several paint.
@@ -175,7 +189,8 @@ class Painter:
         Raises:
             DeviceError: the device is out of memory even for one frame.
         """
-        return self.steady(self.stylize(frames))
+        batch = self.stylize(frames)
+        return self.steady(batch, self.measure(batch))
 
     @property
     def stylizes_in_any_order(self) -> bool:
@@ -192,10 +207,17 @@ class Painter:
         return StylizedBatch(frames, prepared, layers)
 
     @torch.inference_mode()
-    def steady(self, batch: StylizedBatch) -> list[PaintedFrame]:
+    def measure(self, batch: StylizedBatch) -> list[Movement]:
+        """Cuts and motion, a frame each; batches come in the order of the stream."""
+        with self._on_device():
+            contents = torch.split(batch.prepared.content, 1)
+            return [self._movement(frame, content) for frame, content in zip(batch.frames, contents, strict=True)]
+
+    @torch.inference_mode()
+    def steady(self, batch: StylizedBatch, movements: Sequence[Movement]) -> list[PaintedFrame]:
         """The rest of ``paint``; batches come in the order of the stream."""
         with self._on_device():
-            return self._steadied(batch)
+            return self._steadied(batch, movements)
 
     @torch.inference_mode()
     def glimpse(self, frames: Sequence[VideoFrame]) -> None:
@@ -232,19 +254,27 @@ class Painter:
         look = self.look or Look()
         return quantize(look.finish(frame, prepared, steady, strength)[0], self.output_dtype).to("cpu")
 
-    def _steadied(self, batch: StylizedBatch) -> list[PaintedFrame]:
+    def _movement(self, frame: VideoFrame, content: Tensor) -> Movement:
+        starts_shot = self._starts_shot(frame)
+        if self.temporal is None or self.flow is None:
+            return Movement(starts_shot, None)
+        if starts_shot:
+            self.flow.reset()
+        with self.clock.stage("flow"):
+            return Movement(starts_shot, self.flow.push(content))
+
+    def _steadied(self, batch: StylizedBatch, movements: Sequence[Movement]) -> list[PaintedFrame]:
         frames = batch.frames
-        starts = [self._starts_shot(frame) for frame in frames]
         finished = [
-            self._finished(frame, batch.prepared.frame(i), [layer[i] for layer in batch.layers], starts_shot)
-            for i, (frame, starts_shot) in enumerate(zip(frames, starts, strict=True))
+            self._finished(frame, batch.prepared.frame(i), [layer[i] for layer in batch.layers], movement)
+            for i, (frame, movement) in enumerate(zip(frames, movements, strict=True))
         ]
         with self.clock.stage("download"):
             pictures = quantize(torch.cat(finished), self.output_dtype).to("cpu")
         self.clock.settle()
         return [
-            PaintedFrame(frame, picture, starts_shot, self._alpha(frame))
-            for frame, picture, starts_shot in zip(frames, pictures, starts, strict=True)
+            PaintedFrame(frame, picture, movement.starts_shot, self._alpha(frame))
+            for frame, picture, movement in zip(frames, pictures, movements, strict=True)
         ]
 
     def _alpha(self, frame: VideoFrame) -> Tensor | None:
@@ -297,7 +327,8 @@ class Painter:
                     continue
                 self.look.turn(frames[done])
             try:
-                painted += torch.split(self.stylizers[index](content[done : done + num]).contiguous(), 1)
+                picture = self.stylizers[index](content[done : done + num])
+                painted += torch.split(picture.contiguous(memory_format=torch.channels_last), 1)
                 continue
             except RuntimeError as error:
                 if self.batch_size == 1 or not is_out_of_memory(error):
@@ -314,9 +345,9 @@ class Painter:
         return DeviceError(f"{self.device} has too little memory for frames of this size; render smaller with --size.")
 
     def _finished(
-        self, frame: VideoFrame, prepared: Prepared, painted: Sequence[Tensor | None], starts_shot: bool
+        self, frame: VideoFrame, prepared: Prepared, painted: Sequence[Tensor | None], movement: Movement
     ) -> Tensor:
-        steady = self._steady(frame, prepared.content, painted, starts_shot)
+        steady = self._steady(frame, prepared.content, painted, movement)
         if self.keeps_last:
             self._last = frame, prepared, steady
         if self.look is None:
@@ -325,26 +356,23 @@ class Painter:
             return self.look.finish(frame, prepared, steady)
 
     def _steady(
-        self, frame: VideoFrame, content: Tensor, painted: Sequence[Tensor | None], starts_shot: bool
+        self, frame: VideoFrame, content: Tensor, painted: Sequence[Tensor | None], movement: Movement
     ) -> Sequence[Tensor | None]:
         if self.temporal is None or self.flow is None:
             return painted
         consistency = self.look.consistency(frame) if self.look is not None else None
         temporal = self.temporal if consistency is None else self.temporal.at(consistency)
         jumps = self.look.jumping(frame) if self.look is not None else [False] * len(painted)
-        if starts_shot:
-            self.flow.reset()
         self._states = [
-            None if starts_shot or jumps_now else state for state, jumps_now in zip(self._states, jumps, strict=True)
+            None if movement.starts_shot or jumps_now else state
+            for state, jumps_now in zip(self._states, jumps, strict=True)
         ]
-        with self.clock.stage("flow"):
-            motion = self.flow.push(content)
         with self.clock.stage("filter"):
             steps = [
-                (None, None) if layer is None else temporal.step(content, layer, motion, state)
+                (None, None) if layer is None else temporal.step(content, layer, movement.motion, state)
                 for layer, state in zip(painted, self._states, strict=True)
             ]
         self._states = [state for _, state in steps]
         if self.on_states is not None:
-            self._states = self.on_states(starts_shot, self._states)
+            self._states = self.on_states(movement.starts_shot, self._states)
         return [steady for steady, _ in steps]

@@ -6,12 +6,13 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
+from typing import NamedTuple, Self
 
 import torch
 from threadpoolctl import threadpool_limits
 
 from vidstyle.frames import Packet, VideoFrame
-from vidstyle.pipeline.painter import PaintedFrame, Painter, StylizedBatch
+from vidstyle.pipeline.painter import Movement, PaintedFrame, Painter, StylizedBatch
 
 #: Packets held back at most where no frame comes.
 _MAX_PACKETS = 64
@@ -29,9 +30,9 @@ def paint_stream(
     ``first_seconds`` where the wanted part begins, gives frames equal to those of the whole render. The warm-up
     crosses no cut, because the painter restarts there anyway.
 
-    On a CPU of several cores the next frames are stylized on threads of their own while these are made steady. Cores
-    share whole frames better than they share one: a layer of the network, and still more a step of the filter, is over
-    before a second core is of much use.
+    On a CPU of several cores the next frames are stylized, and motion is measured, on threads of their own while these
+    are made steady. Cores share whole frames better than they share one: a layer of the network, and still more a step
+    of the filter, is over before a second core is of much use.
 
     Args:
         items: frames and packets of an open clip.
@@ -45,21 +46,48 @@ def paint_stream(
             if frames:
                 yield from _wanted(painter.paint(frames), first_seconds)
         return
-    ahead: deque[tuple[list[Packet], Future[StylizedBatch] | None]] = deque()
-    pool, num_at_once = None, 1
+    ahead: deque[tuple[list[Packet], _Begun | None]] = deque()
+    crew, num_at_once = None, 1
     # Limits of OpenMP hold for the thread that sets them; torch's own number of threads would hold for all.
     with threadpool_limits(1, "openmp"), ExitStack() as stack:
         for packets, frames in _stretches(items, painter.batch_size):
-            if pool is None and frames:
+            if crew is None and frames:
                 num_at_once = _num_at_once(painter, frames[0])
-                pool = ThreadPoolExecutor(num_at_once, "vidstyle-stylize", _limit_to, (num_threads // num_at_once,))
-                stack.callback(pool.shutdown, cancel_futures=True)
-            painting = pool.submit(painter.stylize, frames) if pool is not None and frames else None
-            ahead.append((packets, painting))
-            if len(ahead) > num_at_once:
+                crew = stack.enter_context(_Crew(painter, num_at_once, num_threads))
+            ahead.append((packets, crew.begin(frames) if crew is not None and frames else None))
+            # One more where there is room, so that motion is known by the time its frame is wanted.
+            if len(ahead) > 2 * num_at_once - 1:
                 yield from _finished(*ahead.popleft(), painter, first_seconds)
         while ahead:
             yield from _finished(*ahead.popleft(), painter, first_seconds)
+
+
+class _Begun(NamedTuple):
+    """A batch on its way."""
+
+    painting: Future[StylizedBatch]
+    movements: Future[list[Movement]]
+
+
+class _Crew:
+    """Threads that stylize, and one that measures what they have stylized."""
+
+    def __init__(self, painter: Painter, num_at_once: int, num_threads: int) -> None:
+        self._painter = painter
+        limit = (num_threads // num_at_once,)
+        self._stylizing = ThreadPoolExecutor(num_at_once, "vidstyle-stylize", _limit_to, limit)
+        self._measuring = ThreadPoolExecutor(1, "vidstyle-measure", _limit_to, (1,))
+
+    def begin(self, frames: list[VideoFrame]) -> _Begun:
+        painting = self._stylizing.submit(self._painter.stylize, frames)
+        return _Begun(painting, self._measuring.submit(lambda: self._painter.measure(painting.result())))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._measuring.shutdown(cancel_futures=True)  # first, for it waits for the others
+        self._stylizing.shutdown(cancel_futures=True)
 
 
 def _stretches(
@@ -93,11 +121,11 @@ def _limit_to(num_threads: int) -> None:
 
 
 def _finished(
-    packets: list[Packet], painting: Future[StylizedBatch] | None, painter: Painter, first_seconds: float | None
+    packets: list[Packet], begun: _Begun | None, painter: Painter, first_seconds: float | None
 ) -> Iterator[PaintedFrame | Packet]:
     yield from packets
-    if painting is not None:
-        yield from _wanted(painter.steady(painting.result()), first_seconds)
+    if begun is not None:
+        yield from _wanted(painter.steady(begun.painting.result(), begun.movements.result()), first_seconds)
 
 
 def _wanted(painted: Iterable[PaintedFrame], first_seconds: float | None) -> Iterator[PaintedFrame]:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from vidstyle.errors import CheckpointMismatchError
 from vidstyle.imaging.color_transfer import ColorStatistics, monge_kantorovich
+from vidstyle.imaging.opencv import to_channels_last
 from vidstyle.imaging.padding import pad_to_multiple
 from vidstyle.stylizers.checkpoint import FORMAT, StyleCard, load_into
 from vidstyle.stylizers.encoder import VggEncoder, encoder_from_tensors
@@ -309,9 +310,8 @@ class AdaInStylizer:
     def __call__(self, content: Tensor) -> Tensor:
         """(N, 3, H, W) RGB in [0, 1] to the same in float32, painted."""
         padded, crop = pad_to_multiple(content, self.net.multiple_of, self.minimum_size)
-        padded = padded.to(self._dtype, memory_format=torch.channels_last)
         with torch.inference_mode():
-            return crop(self.net(padded, self._style, self.style_weight))
+            return crop(self.net(to_channels_last(padded, self._dtype), self._style, self.style_weight))
 
     def to(self, device: str, dtype: torch.dtype) -> AdaInStylizer:
         """Move and cast the network; statistics stay float32; returns itself."""

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from vidstyle.errors import CheckpointMismatchError
+from vidstyle.imaging.opencv import to_channels_last
 from vidstyle.imaging.padding import pad_to_multiple
 from vidstyle.stylizers.cyclegan import ResnetGenerator, generator_for, is_resnet_generator, used_tensors
 from vidstyle.stylizers.feedforward import BlurPoolNet, JohnsonNet
@@ -54,7 +55,7 @@ class FeedforwardStylizer:
         """(N, 3, H, W) RGB in [0, 1] to the same, painted."""
         padded, crop = pad_to_multiple(content, self.net.multiple_of, self.net.minimum_size, self.net.margin_px)
         with torch.inference_mode():
-            return crop(self.net(padded.to(self._dtype, memory_format=torch.channels_last)))
+            return crop(self.net(to_channels_last(padded, self._dtype)))
 
     def to(self, device: str, dtype: torch.dtype) -> FeedforwardStylizer:
         """Move and cast the network; returns itself."""

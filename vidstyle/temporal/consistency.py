@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from vidstyle.imaging.pyramid import cell_means, enlarge, weigh
+from vidstyle.imaging.pyramid import cell_means, enlarge, weigh_
 
 #: β at ``consistency`` 1: beyond this a wrong flow vector outlives the shot.
 MAX_BETA = 0.95
@@ -88,7 +88,7 @@ def consistent_blend(
     Returns:
         (N, C, H, W).
     """
-    difference = weigh(warped_previous - stylized, validity)
+    difference = weigh_(warped_previous - stylized, validity)
     blended = stylized.add(difference, alpha=beta)
     if low_beta is None and math.isinf(max_drift):
         return blended

@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 from copy import copy
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from vidstyle.imaging.occlusion import occlusion_mask, soft_validity
 from vidstyle.imaging.opencv import interleaved
-from vidstyle.imaging.pyramid import cell_means, channel_mean, enlarge, laplacian_bands, tent_blur, weigh
-from vidstyle.imaging.warp import points_inside, resize_flow, sample_at, swift_warp
+from vidstyle.imaging.pyramid import cell_means, channel_mean, enlarge, laplacian_bands, tent_blur, weigh_
+from vidstyle.imaging.warp import points_inside, resize_flow, swift_samples, swift_warp
 from vidstyle.protocols import LOOK_BACK, Motion
 from vidstyle.temporal.consistency import beta_from_consistency, consistent_blend, low_frequency_beta
 from vidstyle.temporal.refinement import refine_flow
@@ -137,7 +138,8 @@ class ConsistencyFilter:
         remembered = torch.lerp(blended, output, 0.5)
         kept = remembered.half()
         if gaps is not None:
-            kept[gaps.where] = torch.lerp(remembered[gaps.where], stylized[gaps.where], gaps.share).half()
+            mixed = torch.lerp(_at(remembered, gaps.where), _at(stylized, gaps.where), gaps.share)
+            _put(kept, gaps.where, mixed.half())
         past = (*state.past, Past(kept, small.half()))[-self._num_past :]
         return output, FilterState(remembered, content, past)
 
@@ -160,9 +162,8 @@ class ConsistencyFilter:
         """
         size = (content.shape[-2], content.shape[-1])
         occluded = occlusion_mask(motion.flow_backward, motion.flow_forward, size)
-        return enlarge(soft_validity(occluded), size) * self._photometric_trust(
-            content, swift_warp(previous, flow, "bilinear")
-        )
+        trust = self._photometric_trust(content, swift_warp(previous, flow, "bilinear"))
+        return trust.mul_(enlarge(soft_validity(occluded), size))
 
     def older_reference(self, small: Tensor, state: FilterState, motion: Motion) -> Reference | None:
         """The oldest frame of the past, trusted by looks alone.
@@ -194,25 +195,46 @@ class ConsistencyFilter:
 
 
 class _Gaps(NamedTuple):
-    """What was filled: an index of n pixels of (1, C, H, W), and (1, 1, n) how far."""
+    """What was filled: n pixels, counted row by row, and (n, 1) how far."""
 
-    where: tuple[Any, ...]
+    where: Tensor
     share: Tensor
 
 
 def _fill(warped: Tensor, validity: Tensor, remembered: Tensor, older: Reference) -> _Gaps | None:
     """Fill gaps of the moved past with an older one, and add the trust in it; both are overwritten where they are."""
     share = older.trust * (1.0 - validity)
-    rows, columns = (share[0, 0] > _LEAST_SHARE).nonzero(as_tuple=True)
-    if not len(rows):
+    index = _true_at(share > _LEAST_SHARE)
+    if not len(index):
         return None
-    where = (..., rows, columns)
-    share = share[where]
-    validity[where] += share
-    positions = torch.stack((columns, rows)) + older.flow[0, :, rows, columns]
-    moved = sample_at(remembered.float(), positions[None, :, None])[:, :, 0].clamp_(0.0, 1.0)
-    warped[where] = torch.lerp(warped[where], moved, share / validity[where])
-    return _Gaps(where, share)
+    share = _at(share, index)
+    trusted = _at(validity, index) + share
+    points = torch.stack((index % validity.shape[-1], index // validity.shape[-1]), 1) + _at(older.flow, index)
+    moved = swift_samples(remembered.float(), points).clamp_(0.0, 1.0)
+    _put(warped, index, torch.lerp(_at(warped, index), moved, share / trusted))
+    _put(validity, index, trusted)
+    return _Gaps(index, share)
+
+
+def _at(image: Tensor, index: Tensor) -> Tensor:
+    """(n, C) some pixels of (1, C, H, W), counted row by row."""
+    return image.permute(0, 2, 3, 1).flatten(0, 2).index_select(0, index)
+
+
+def _put(image: Tensor, index: Tensor, pixels: Tensor) -> None:
+    """Overwrite some pixels of (1, C, H, W), counted row by row, with (n, C)."""
+    num_channels = image.shape[1]
+    if image.is_contiguous():
+        image.view(num_channels, -1).index_copy_(1, index, pixels.T)
+    else:
+        image.permute(0, 2, 3, 1).view(-1, num_channels).index_copy_(0, index, pixels)
+
+
+def _true_at(mask: Tensor) -> Tensor:
+    """Where a mask is true, counted row by row: (n,) int64."""
+    if mask.device.type == "cpu":  # where torch takes several times as long
+        return torch.from_numpy(np.flatnonzero(mask.numpy()))
+    return mask.flatten().nonzero()[:, 0]
 
 
 def match_band_energy(image: Tensor, reference: Tensor, gain_range: tuple[float, float] = GAIN_RANGE) -> Tensor:
@@ -234,13 +256,15 @@ def match_band_energy(image: Tensor, reference: Tensor, gain_range: tuple[float,
         return image
     fine, middle = laplacian_bands(image, 2)
     fine_wanted, middle_wanted = laplacian_bands(reference, 2)
-    correction = weigh(middle, _band_gain(middle, middle_wanted, 2, gain_range) - 1.0)
-    corrected = weigh(fine, _band_gain(fine, fine_wanted, 4, gain_range) - 1.0).add_(image)
+    correction = weigh_(middle, _band_gain(middle, middle_wanted, 2, gain_range).sub_(1.0))
+    corrected = weigh_(fine, _band_gain(fine, fine_wanted, 4, gain_range).sub_(1.0)).add_(image)
     return corrected.add_(enlarge(correction, size))
 
 
 def _band_gain(band: Tensor, wanted: Tensor, cell_px: int, gain_range: tuple[float, float]) -> Tensor:
-    found, target = (tent_blur(cell_means(channel_mean(each * each), cell_px)) for each in (band, wanted))
+    """(1, 1, H, W); ``wanted`` is overwritten."""
+    squares = band * band, wanted.square_()
+    found, target = (tent_blur(cell_means(channel_mean(each), cell_px)) for each in squares)
     gain = ((target + _ENERGY_FLOOR) / (found + _ENERGY_FLOOR)).sqrt_().clamp_(*gain_range)
     return enlarge(gain, (band.shape[-2], band.shape[-1]))
 

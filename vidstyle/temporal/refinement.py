@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from vidstyle.imaging.pyramid import cell_means, channel_mean, enlarge, halve, tent_blur
@@ -39,15 +38,25 @@ def refine_flow(content: Tensor, previous: Tensor, flow_backward: Tensor) -> Ten
     if min(size) < 8:  # no room for a window
         return flow_backward
     now, before = (
-        grey - enlarge(halve(halve(grey)), size)
+        enlarge(halve(halve(grey)), size).neg_().add_(grey)
         for grey in (channel_mean(content), swift_warp(channel_mean(previous), flow_backward, "bilinear"))
     )
-    middle, change = (now + before) / 2, now - before
-    dx = F.pad((middle[..., 2:] - middle[..., :-2]) / 2, (1, 1))
-    dy = F.pad((middle[..., 2:, :] - middle[..., :-2, :]) / 2, (0, 0, 1, 1))
+    change = now - before
+    dx, dy = _differences(now.add_(before))
+    product = torch.empty_like(dx)
     xx, xy, yy, xt, yt = (
-        tent_blur(cell_means(product, 2)) for product in (dx * dx, dx * dy, dy * dy, dx * change, dy * change)
+        tent_blur(cell_means(torch.mul(a, b, out=product), 2))
+        for a, b in ((dx, dx), (dx, dy), (dy, dy), (dx, change), (dy, change))
     )
-    xx, yy = xx + _GRADIENT_FLOOR, yy + _GRADIENT_FLOOR
-    step = torch.cat([yy * xt - xy * yt, xx * yt - xy * xt], 1) / (xx * yy - xy * xy)
-    return flow_backward + enlarge(step.clamp_(-_MAX_STEP_PX, _MAX_STEP_PX), size)
+    # Four gradients: two pixels apart and of the sum, they would be halved twice, which is left to the windows' means.
+    xx, yy = xx.add_(16 * _GRADIENT_FLOOR), yy.add_(16 * _GRADIENT_FLOOR)
+    step = torch.cat([yy * xt - xy * yt, xx * yt - xy * xt], 1).mul_(4 / (xx * yy - xy * xy))
+    return enlarge(step.clamp_(-_MAX_STEP_PX, _MAX_STEP_PX), size).add_(flow_backward)
+
+
+def _differences(image: Tensor) -> tuple[Tensor, Tensor]:
+    """Of the two neighbours along x and along y; zero at the border."""
+    dx, dy = torch.zeros_like(image), torch.zeros_like(image)
+    torch.sub(image[..., 2:], image[..., :-2], out=dx[..., 1:-1])
+    torch.sub(image[..., 2:, :], image[..., :-2, :], out=dy[..., 1:-1, :])
+    return dx, dy

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vidstyle.flow.dis_search import DisSearch, Grey
-from vidstyle.flow.looking_back import OLDER_SEARCH
+from vidstyle.flow.dis_search import Grey
+from vidstyle.flow.looking_back import OlderSearch
 from vidstyle.protocols import FlowEstimator, Motion, Stylizer
 
 
@@ -160,7 +160,7 @@ class RememberingFlow:
         self._previous = None
 
 
-class RememberingSearch(DisSearch):
+class RememberingSearch(OlderSearch):
     """The search for older frames, made for no pair of frames twice.
 
     Args:
@@ -169,7 +169,7 @@ class RememberingSearch(DisSearch):
     """
 
     def __init__(self, memory: Memory, check: Callable[[], None]) -> None:
-        super().__init__(*OLDER_SEARCH)
+        super().__init__()
         self._memory, self._check = memory, check
 
     def flow(self, source: Grey, target: Grey) -> Tensor:

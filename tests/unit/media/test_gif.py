@@ -143,6 +143,32 @@ def test_frames_too_close_for_any_viewer_are_merged_and_counted(tmp_path: Path) 
     assert writer.num_frames_written + writer.num_frames_merged == 120
 
 
+@pytest.mark.parametrize("shown_ms", [655_350, 655_360, 655_370, 2_000_000])
+def test_a_picture_shown_longer_than_a_delay_can_say_is_shown_as_long(tmp_path: Path, shown_ms: int) -> None:
+    path = tmp_path / "x.gif"
+    last = 120
+    writer = write_gif(path, [frame(moving_picture(0), 0), frame(moving_picture(9), shown_ms, duration=last)])
+    pictures, delays = read_gif(path)
+    assert writer.num_frames_written == 2
+    assert (sum(delays), delays[-1]) == (shown_ms + last, last)
+    assert min(delays) >= 20
+    assert np.array_equal(pictures[0], pictures[-2])
+
+
+@pytest.mark.parametrize("loops", [None, 0, 3])
+def test_it_loops_as_often_as_its_source(tmp_path: Path, loops: int | None) -> None:
+    source, output = tmp_path / "in.gif", tmp_path / "out.gif"
+    pictures = [Image.fromarray(moving_picture(index)) for index in range(3)]
+    told = {} if loops is None else {"loop": loops}
+    pictures[0].save(source, save_all=True, append_images=pictures[1:], duration=100, **told)
+    with GifWriter(output, source=source) as writer:
+        for index in range(3):
+            writer.write(frame(moving_picture(index), 100 * index))
+        writer.commit()
+    with Image.open(output) as image:
+        assert image.info.get("loop") == loops
+
+
 def test_last_delay_without_a_duration_repeats_the_one_before(tmp_path: Path) -> None:
     write_gif(tmp_path / "a.gif", [frame(moving_picture(index), 70 * index) for index in range(3)])
     assert read_gif(tmp_path / "a.gif")[1] == [70, 70, 70]

@@ -13,6 +13,7 @@ from torch import Tensor
 from vidstyle.frames import Packet
 from vidstyle.pipeline.painter import PaintedFrame, Painter
 from vidstyle.pipeline.stream import paint_stream
+from vidstyle.protocols import Motion
 from vidstyle.temporal.filter import ConsistencyFilter
 
 
@@ -70,7 +71,7 @@ def test_what_is_painted_ahead_is_the_same_in_the_same_order(num_threads: int, b
     assert {name[:16] for name in stylizer.threads} == {"vidstyle-stylize"}
     assert set(stylizer.num_threads) == {1}
     assert torch.get_num_threads() == num_threads
-    assert not any("stylize" in thread.name for thread in threading.enumerate())
+    assert not any(thread.name.startswith("vidstyle-") for thread in threading.enumerate())
 
 
 def test_one_core_or_nothing_to_do_beside_needs_no_thread(num_threads: int) -> None:
@@ -99,9 +100,29 @@ def test_an_error_comes_after_what_was_painted_before_it(num_threads: int) -> No
     assert torch.get_num_threads() == num_threads
 
 
+def test_motion_is_measured_beside_and_its_errors_come_through(num_threads: int) -> None:
+    class Tired(StillFlow):
+        def __init__(self) -> None:
+            super().__init__()
+            self.threads: list[str] = []
+
+        def push(self, frame: Tensor) -> Motion | None:
+            if len(self.threads) == 5:
+                raise ValueError("no flow left")
+            self.threads.append(threading.current_thread().name)
+            return super().push(frame)
+
+    flow, found = Tired(), list[object]()
+    with pytest.raises(ValueError, match="no flow left"):
+        found.extend(paint_stream(flat_frames(9), painter(Inverting(), flow=flow)))
+    assert len(found) == 5
+    assert {name[:16] for name in flow.threads} == {"vidstyle-measure"}
+    assert not any(thread.name.startswith("vidstyle-") for thread in threading.enumerate())
+
+
 def test_who_stops_early_leaves_no_thread(num_threads: int) -> None:
     stream = paint_stream(flat_frames(200), painter(Inverting()))
     next(iter(stream))
     stream.close()  # type: ignore[attr-defined]
-    assert not any("stylize" in thread.name for thread in threading.enumerate())
+    assert not any(thread.name.startswith("vidstyle-") for thread in threading.enumerate())
     assert torch.get_num_threads() == num_threads

@@ -358,3 +358,23 @@ def test_no_more_of_the_past_is_kept_than_is_looked_back_at() -> None:
         assert state is not None
         assert len(state.past) == min(index + 1, LOOK_BACK)
     assert {each.dtype for past in state.past for each in (past.remembered, past.content)} == {torch.float16}
+
+
+def test_what_a_gpu_computes_is_what_a_processor_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without OpenCV's pixels every step is torch's, in whatever memory layout it leaves them."""
+    step = motion(0.7, -0.4)
+    hidden = step.flow_forward.clone()
+    hidden[..., 10:30, 20:50] += 9.0  # a gap, which the older frame fills
+    step = Motion(step.flow_backward, hidden, flow_older=LOOK_BACK * step.flow_backward[..., ::2, ::2].clone())
+    scene, paintings, results = texture(50), flickering(LOOK_BACK + 4, 0.7, -0.4), []
+    for _ in range(2):
+        state, steady = None, ConsistencyFilter(0.9)
+        for index, painting in enumerate(paintings):
+            content = backward_warp(scene, index * motion(0.7, -0.4).flow_backward)
+            output, state = steady.step(content, painting, step if index else None, state)
+        results.append(output)
+        for module in ("opencv", "pyramid", "warp"):
+            monkeypatch.setattr(f"vidstyle.imaging.{module}.pixels_of", lambda _: None)
+    processor, other = results
+    assert (processor - paintings[-1]).abs().mean() > 0.02
+    assert (processor - other).abs().mean() < 1e-3
