@@ -199,11 +199,11 @@ def measure(name: str, samples: list[Sample], estimators: dict[str, FlowEstimato
         errors, seconds = [], 0.0
         for sample in samples:
             estimator.reset()
-            estimator.push(sample.first)
+            estimator.push(sample.second)  # backwards: what paintings are moved along leads from a frame to the last
             started = time.perf_counter()
-            motion = cast("Motion", estimator.push(sample.second))
+            motion = cast("Motion", estimator.push(sample.first))
             seconds += time.perf_counter() - started
-            found = resize_flow(motion.flow_forward.float().cpu(), (sample.flow.shape[-2], sample.flow.shape[-1]))
+            found = resize_flow(motion.flow_backward.float().cpu(), (sample.flow.shape[-2], sample.flow.shape[-1]))
             errors.append(end_point_error(found, sample.flow))
 
         def mean(choose: Callable[[Sample], Tensor]) -> float | None:

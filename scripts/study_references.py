@@ -127,32 +127,30 @@ def between(painting: Tensor, following: Tensor, moved: Reference) -> Tensor:
 
 
 class Measured:
-    """Motion as DIS finds it between the frames of a clip, one frame ahead of the one asked for."""
+    """Motion as DIS finds it between the frames of a clip."""
 
     def __init__(self, clip: Clip, sequence: SyntheticSequence) -> None:
         self._clip, self._sequence = clip, sequence
         self._flow, self._filter = LookingBack(DisFlow()), ConsistencyFilter(DEFAULT)
-        self._coming: tuple[int, Motion | None] = -1, None
 
     def content(self, index: int) -> Tensor:
         """(1, 3, H, W) in [0, 1]."""
         return torch.from_numpy(self._clip.frames[index].copy())[None].float() / 255
 
     def motion(self, index: int) -> Motion | None:
-        """From a frame to those before; asked for in order."""
-        if self._coming[0] < index:
-            if shot_start(self._sequence, index) == index:
-                self._flow.reset()
-            self._coming = index, self._flow.push(self.content(index))
-        return self._coming[1]
+        """From a frame to those before; asked for in order, and once."""
+        if shot_start(self._sequence, index) == index:
+            self._flow.reset()
+        return self._flow.push(self.content(index))
 
     def following(self, index: int) -> Reference:
         """From a frame to the next one of its shot."""
-        pair = self.motion(index + 1)
-        if pair is None:
-            raise RuntimeError("no motion for a second frame")
         content, other = self.content(index), self.content(index + 1)
-        motion = Motion(flow_backward=pair.flow_forward, flow_forward=pair.flow_backward)
+        backwards = DisFlow()
+        backwards.push(other)
+        motion = backwards.push(content)
+        if motion is None:
+            raise RuntimeError("no motion for a second frame")
         flow = self._filter.refined(content, other, motion)
         return Reference(flow, self._filter.validity(content, other, motion, flow))
 
