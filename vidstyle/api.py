@@ -70,8 +70,9 @@ def stylize(
         raise ConfigError("Give either complete settings as config, or a preset and single settings, not both.")
     config = config or make_config(preset, **settings)
     source, output = Path(source), Path(output)
-    spare_used_files(output, config)
     replaces = overwrite or config.continue_
+    if replaces:
+        spare_used_files(output, config)
     if config.sidecar:
         claim_sidecar(output, overwrite=replaces)
     report = _stylize(source, output, config, overwrite, on_plan=on_plan, on_progress=on_progress)
@@ -207,7 +208,7 @@ def preview(
         raise ConfigError("A preview needs at least one moment, one style and one strength; leave out what is empty.")
     comparison = None if compare is None else check_comparison(compare)
     configs = [[make_config(preset, style=name, strength=value, **settings) for value in strengths] for name in styles]
-    if output is not None:
+    if output is not None and overwrite:
         for of_style in configs:
             spare_used_files(output, of_style[0])
     if clip_seconds is not None:

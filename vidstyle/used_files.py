@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from importlib.metadata import entry_points
 from pathlib import Path
 
 from vidstyle.config import RenderConfig
-from vidstyle.errors import OpenError
+from vidstyle.errors import ModelError, OpenError
 from vidstyle.media.names import is_still
+from vidstyle.media.sequence_names import is_sequence, parse_pattern
 from vidstyle.stylizers.mixture import parse_mixture
 from vidstyle.stylizers.pytorch_adain import is_pytorch_adain, pytorch_adain_files
 from vidstyle.weights.registry import ANY_STYLE, IDENTITY, find_style
@@ -16,15 +18,33 @@ from vidstyle.weights.registry import ANY_STYLE, IDENTITY, find_style
 def spare_used_files(output: Path, config: RenderConfig) -> None:
     """Make sure that a render does not replace what it is made from.
 
+    Args:
+        output: a file, or the pattern of a sequence.
+        config: of the render; a style that is not there is left to whoever loads it.
+
     Raises:
-        OpenError: ``output`` is a style, a mask, a look-up table or another file these settings name.
-        WeightsNotFoundError: there is no such style.
+        OpenError: ``output`` is a style, a mask, a look-up table or another file these settings name, or has one of
+            their frames.
     """
-    if not output.is_file():
+    there = files_of(output)
+    if not there:
         return
-    for role, path in (model_files(config) | read_files(config)).items():
-        if path.exists() and output.samefile(path):
-            raise OpenError(f"{output} is in use as {role}; give the output another name.", output)
+    used = read_files(config)
+    with suppress(ModelError):
+        used |= model_files(config)
+    for role, path in used.items():
+        for file in files_of(path) & there:
+            raise OpenError(f"{file} is in use as {role}; give the output another name.", output)
+
+
+def files_of(path: Path) -> set[Path]:
+    """The files on disk that a name means, or a sequence's pattern: absolute, with links followed."""
+    if is_sequence(path):
+        pattern = parse_pattern(path)
+        files = [pattern.file(number) for number in pattern.wanted or pattern.numbers_on_disk()]
+    else:
+        files = [path]
+    return {file.resolve() for file in files if file.is_file()}
 
 
 def model_files(config: RenderConfig) -> dict[str, Path]:

@@ -274,6 +274,26 @@ def test_what_a_render_is_made_from_is_never_its_output(
     assert picture.read_bytes() == style_picture.read_bytes()
 
 
+@pytest.mark.parametrize(
+    ("use", "used", "output"),
+    [
+        ("--mask", "m.%04d.png", "m.%04d.png"),
+        ("--mask", "m.%04d.png", "m.####.png"),
+        ("--mask", "m.0001.png", "m.%04d.png"),
+        ("--style", "m.0002.png", "m.%04d.png"),
+    ],
+)
+def test_frames_a_render_is_made_from_are_never_its_output(
+    vidstyle, style_picture: Path, world: World, use: str, used: str, output: str
+) -> None:
+    frames = [world.file(f"{kind}.{number:04}.png", style_picture.read_bytes()) for kind in "im" for number in (1, 2)]
+    style = () if use == "--style" else ("--style", world.style)
+    folder = frames[0].parent
+    done = vidstyle("stylize", folder / "i.%04d.png", folder / output, use, folder / used, *style, "--overwrite")
+    assert_refused(done, FAILURE, "m.000", f"in use as {use[2:]}", "another name")
+    assert all(frame.read_bytes() == style_picture.read_bytes() for frame in frames)
+
+
 def test_a_still_cannot_become_a_clip(vidstyle, style_picture: Path, tmp_path: Path) -> None:
     done = vidstyle("stylize", style_picture, tmp_path / "out.mp4", "--style", "identity")
     assert_refused(done, FAILURE, "out.mp4", ".png")

@@ -19,17 +19,18 @@ class DisFlow:
     Args:
         preset: how much work the search spends; see there.
         scale: working resolution over frame resolution, in (0, 1].
+        rough_forward: search less for forward flow, which renders only compare with.
 
     Raises:
         ValueError: an unknown preset or a scale outside (0, 1].
         VidstyleError: OpenCV is installed but cannot be loaded.
     """
 
-    def __init__(self, preset: Preset = "medium", *, scale: float = 0.71) -> None:
+    def __init__(self, preset: Preset = "medium", *, scale: float = 0.71, rough_forward: bool = True) -> None:
         self.name = f"dis-{preset}"
         self._search = DisSearch(preset, scale)
-        # Forward flow is only compared with, by an occlusion test that forgives two pixels.
-        self._check = DisSearch(preset, scale, refinements=2, stride_px=4)
+        # The filter's occlusion test forgives two pixels.
+        self._check = DisSearch(preset, scale, refinements=2, stride_px=4) if rough_forward else self._search
         self._previous: Grey | None = None
 
     def push(self, frame: Tensor) -> Motion | None:

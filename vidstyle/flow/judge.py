@@ -43,7 +43,8 @@ def choose_judge(
     if requested == "farneback":
         return _plain(FarnebackFlow(), "Farnebäck, as asked")
     if requested == "dis":
-        return _plain(DisFlow(scale=1.0), "DIS at full resolution, as asked; judge nothing with it that it rendered")
+        estimator = DisFlow(scale=1.0, rough_forward=False)
+        return _plain(estimator, "DIS at full resolution, as asked; judge nothing with it that it rendered")
     choice = choose_flow(requested, device, allow_download=allow_download, weights=weights)
     # Pairs are measured one by one: nothing is looked back at.
     return (

@@ -14,8 +14,8 @@ from torch import Tensor
 from vidstyle.imaging.opencv import image_of, load_opencv, pixels_of
 from vidstyle.imaging.pyramid import enlarge
 
-#: Scattered samples are read as a picture, which OpenCV allows to be so wide and 32 times as high.
-_SAMPLES_A_ROW = 1024
+#: Scattered samples are read as a picture of this width, whose height OpenCV limits to 32,766.
+_SAMPLES_A_ROW = 4096
 
 
 def pixel_grid(height: int, width: int, device: torch.device | str = "cpu") -> Tensor:
@@ -93,7 +93,7 @@ def swift_samples(image: Tensor, points: Tensor) -> Tensor:
     return torch.from_numpy(found.reshape(-1, image.shape[1])[:num])
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=16)  # a frame is worked on at half a dozen sizes
 def interleaved_grid(height: int, width: int) -> NDArray[np.float32]:
     """(H, W, 2) float32 pixel coordinates (x, y); read only, for it is shared."""
     grid = np.ascontiguousarray(pixel_grid(height, width)[0].permute(1, 2, 0).numpy())

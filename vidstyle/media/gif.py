@@ -40,7 +40,7 @@ class GifWriter:
     Frames closer together than 2/100 s, which no viewer shows, are merged with the one before.
 
     Attributes:
-        num_frames_written: pictures in the file so far.
+        num_frames_written: frames in the file so far.
         num_frames_merged: frames left out because they were too close to the one before.
     """
 
@@ -192,7 +192,7 @@ def _loops_of(source: Path | None) -> int | None:
     """How often a GIF is repeated, as it says itself; None of one that plays once, forever of anything else."""
     if source is None or source.suffix.lower() != ".gif":
         return _LOOP_FOREVER
-    with suppress(OSError, ValueError), Image.open(source) as picture:
+    with suppress(OSError, ValueError, Image.DecompressionBombError), Image.open(source) as picture:
         loops: int | None = picture.info.get("loop")
         return loops
     return _LOOP_FOREVER

@@ -6,13 +6,16 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from typing import NamedTuple, Self
+from typing import NamedTuple, Self, TypeVar
 
 import torch
 from threadpoolctl import threadpool_limits
 
+from vidstyle.errors import VidstyleError
 from vidstyle.frames import Packet, VideoFrame
 from vidstyle.pipeline.painter import Movement, PaintedFrame, Painter, StylizedBatch
+
+_T = TypeVar("_T")
 
 #: Packets held back at most where no frame comes.
 _MAX_PACKETS = 64
@@ -47,10 +50,10 @@ def paint_stream(
                 yield from _wanted(painter.paint(frames), first_seconds)
         return
     ahead: deque[tuple[list[Packet], _Begun | None]] = deque()
-    crew, num_at_once = None, 1
+    crew, num_at_once, failure = None, 1, list[VidstyleError]()
     # Limits of OpenMP hold for the thread that sets them; torch's own number of threads would hold for all.
     with threadpool_limits(1, "openmp"), ExitStack() as stack:
-        for packets, frames in _stretches(items, painter.batch_size):
+        for packets, frames in _until_it_fails(_stretches(items, painter.batch_size), failure):
             if crew is None and frames:
                 num_at_once = _num_at_once(painter, frames[0])
                 crew = stack.enter_context(_Crew(painter, num_at_once, num_threads))
@@ -60,6 +63,8 @@ def paint_stream(
                 yield from _finished(*ahead.popleft(), painter, first_seconds)
         while ahead:
             yield from _finished(*ahead.popleft(), painter, first_seconds)
+    for error in failure:
+        raise error
 
 
 class _Begun(NamedTuple):
@@ -86,8 +91,19 @@ class _Crew:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._measuring.shutdown(cancel_futures=True)  # first, for it waits for the others
-        self._stylizing.shutdown(cancel_futures=True)
+        threads = self._measuring, self._stylizing  # in this order, for the first waits for the others
+        for each in threads:  # all told before one is waited for, during which an interrupt may come
+            each.shutdown(wait=False, cancel_futures=True)
+        for each in threads:
+            each.shutdown()
+
+
+def _until_it_fails(items: Iterator[_T], failure: list[VidstyleError]) -> Iterator[_T]:
+    """The items up to an error, which goes to ``failure``: what is before it can still be finished."""
+    try:
+        yield from items
+    except VidstyleError as error:
+        failure.append(error)
 
 
 def _stretches(

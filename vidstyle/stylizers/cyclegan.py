@@ -9,8 +9,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vidstyle.stylizers.feedforward import instance_norm
-
 _FIRST_BLOCK = 10  # of the Sequential, after the convolutions at 1, 4 and 7
 
 
@@ -18,7 +16,9 @@ class _PictureNorm(nn.Module):
     """Instance normalisation without parameters: CycleGAN's."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return instance_norm(x)
+        if x.shape[0] == 1:  # the same numbers, without the copies by which instance_norm undoes channels_last
+            return F.batch_norm(x, None, None, training=True)
+        return F.instance_norm(x)
 
 
 class _FixedNorm(nn.Module):

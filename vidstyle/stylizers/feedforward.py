@@ -9,15 +9,6 @@ from torch import Tensor, nn
 from vidstyle.stylizers.resampling import BlurPool, ConvBlurPool, DoubledConv
 
 
-def instance_norm(x: Tensor, weight: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
-    """``F.instance_norm`` of (N, C, H, W), by whichever of torch's functions is fast where channels are interleaved."""
-    if x.device.type == "cpu" and not torch.is_grad_enabled():  # its gradient is the slowest of all
-        return F.group_norm(x, x.shape[1], weight, bias)
-    if x.shape[0] == 1:  # without the copies by which instance_norm undoes channels_last
-        return F.batch_norm(x, None, None, weight, bias, training=True)
-    return F.instance_norm(x, weight=weight, bias=bias)
-
-
 class InstanceNorm(nn.Module):
     """Instance normalisation with a learned scale and shift (Ulyanov et al. 2016)."""
 
@@ -30,7 +21,11 @@ class InstanceNorm(nn.Module):
         """(N, C, H, W) to the same."""
         if x.shape[-1] * x.shape[-2] == 1:  # one sample has no deviation; torch refuses to divide by it
             return self.bias[:, None, None].expand_as(x)
-        return instance_norm(x, self.weight, self.bias)
+        if x.shape[0] == 1:
+            # The same numbers for a single picture, without the copies by which instance_norm undoes channels_last.
+            # group_norm is faster still, and wrong where the mean is far above the deviation, as in fog.
+            return F.batch_norm(x, None, None, self.weight, self.bias, training=True)
+        return F.instance_norm(x, weight=self.weight, bias=self.bias)
 
 
 class ResidualBlock(nn.Module):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +12,8 @@ import torch
 from fakes import FakeCuts, StillFlow, flat_frames
 from torch import Tensor
 
-from vidstyle.frames import Packet
+from vidstyle.errors import MediaError
+from vidstyle.frames import Packet, VideoFrame
 from vidstyle.pipeline.painter import PaintedFrame, Painter
 from vidstyle.pipeline.stream import paint_stream
 from vidstyle.protocols import Motion
@@ -98,6 +101,17 @@ def test_an_error_comes_after_what_was_painted_before_it(num_threads: int) -> No
         found.extend(paint_stream(flat_frames(9), painter(Inverting(fail_at=5))))
     assert len(found) == 5
     assert torch.get_num_threads() == num_threads
+
+
+def test_what_was_read_before_the_source_failed_is_finished(num_threads: int) -> None:
+    def failing() -> Iterator[VideoFrame]:
+        yield from flat_frames(7)
+        raise MediaError("the rest is damaged", Path("clip.mp4"))
+
+    found: list[object] = []
+    with pytest.raises(MediaError, match="the rest is damaged"):
+        found.extend(paint_stream(failing(), painter(Inverting())))
+    assert len(found) == 7
 
 
 def test_motion_is_measured_beside_and_its_errors_come_through(num_threads: int) -> None:
