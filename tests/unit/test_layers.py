@@ -20,7 +20,7 @@ FLOORS = (
     {"stylizers", "flow", "temporal"},
     {"controls"},
     {"pipeline", "training", "evaluation"},
-    {"compose", "report"},
+    {"compose", "report", "used_files"},
     {"planning", "sidecar"},
     {"rendering"},
     {"previewing"},
