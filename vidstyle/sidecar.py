@@ -142,8 +142,7 @@ def record(path: Path) -> FileRecord:
     """
     members, sequence = [path], is_sequence(path)
     if sequence:
-        pattern = parse_pattern(path)
-        members = [pattern.file(number) for number in pattern.wanted or pattern.numbers_on_disk()]
+        members = parse_pattern(path).files()
     try:
         hashes = [_hash(member) for member in members]
         size = sum(member.stat().st_size for member in members)

@@ -26,24 +26,20 @@ def spare_used_files(output: Path, config: RenderConfig) -> None:
         OpenError: ``output`` is a style, a mask, a look-up table or another file these settings name, or has one of
             their frames.
     """
-    there = files_of(output)
+    there = _files_on_disk(output)
     if not there:
         return
     used = read_files(config)
     with suppress(ModelError):
         used |= model_files(config)
     for role, path in used.items():
-        for file in files_of(path) & there:
+        for file in _files_on_disk(path) & there:
             raise OpenError(f"{file} is in use as {role}; give the output another name.", output)
 
 
-def files_of(path: Path) -> set[Path]:
+def _files_on_disk(path: Path) -> set[Path]:
     """The files on disk that a name means, or a sequence's pattern: absolute, with links followed."""
-    if is_sequence(path):
-        pattern = parse_pattern(path)
-        files = [pattern.file(number) for number in pattern.wanted or pattern.numbers_on_disk()]
-    else:
-        files = [path]
+    files = parse_pattern(path).files() if is_sequence(path) else [path]
     return {file.resolve() for file in files if file.is_file()}
 
 

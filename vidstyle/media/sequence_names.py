@@ -71,6 +71,14 @@ class FramePattern:
         """Name of the whole shot: the pattern's without number and separators."""
         return self.stem.rstrip("._- ")
 
+    def files(self) -> list[Path]:
+        """Files of the numbers asked for, or else those on disk, in order.
+
+        Raises:
+            OpenError: there is no such folder.
+        """
+        return [self.file(number) for number in self.wanted or self.numbers_on_disk()]
+
     def numbers_on_disk(self, width: int | None = None) -> tuple[int, ...]:
         """Numbers of the files that fit the pattern, in order.
 
