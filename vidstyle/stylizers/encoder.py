@@ -83,7 +83,7 @@ class VggEncoder(nn.Module):
             if name[4] != stage:
                 stage = name[4]
                 x = F.max_pool2d(x, 2) if self.pooling == "max" else F.avg_pool2d(x, 2)
-            x = F.relu(layer(F.pad(x, (1, 1, 1, 1), mode="reflect")))
+            x = F.relu(layer(F.pad(x, (1, 1, 1, 1), mode="reflect")), inplace=True)
             if name in missing:
                 features[name] = x
                 missing.remove(name)

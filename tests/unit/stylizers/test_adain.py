@@ -43,7 +43,23 @@ def test_its_own_statistics_change_nothing() -> None:
 
 def test_flat_features_become_the_styles_mean() -> None:
     found = adain(torch.full((1, 3, 4, 4), 7.0), torch.full((1, 3, 1, 1), 2.0), torch.ones(1, 3, 1, 1))
-    torch.testing.assert_close(found, torch.full((1, 3, 4, 4), 2.0))
+    torch.testing.assert_close(found, torch.full((1, 3, 4, 4), 2.0), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("mean", [0.0, 100.0])  # as in fog and in the dark
+def test_one_picture_alone_comes_out_as_among_others(mean: float, memory_format: torch.memory_format) -> None:
+    content = (mean + torch.randn(2, 5, 40, 60)).to(memory_format=memory_format)
+    style = torch.randn(1, 5, 1, 1), torch.rand(1, 5, 1, 1) + 0.1
+    expected = adain(content.double(), *(value.double() for value in style))
+    among, alone = adain(content, *style), torch.cat([adain(each[None], *style) for each in content])
+    torch.testing.assert_close(among.double(), expected, atol=2e-3, rtol=0)
+    torch.testing.assert_close(alone.double(), expected, atol=2e-3, rtol=0)
+
+
+def test_a_single_feature_becomes_the_styles_mean() -> None:
+    found = adain(torch.full((1, 3, 1, 1), 7.0), torch.full((1, 3, 1, 1), 2.0), torch.ones(1, 3, 1, 1))
+    torch.testing.assert_close(found, torch.full((1, 3, 1, 1), 2.0))
 
 
 def test_half_precision_features_keep_their_type_and_float32_statistics() -> None:
