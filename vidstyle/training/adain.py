@@ -107,6 +107,7 @@ class AdaInObjective:
             "batch_size": settings.batch_size,
             "crop_px": settings.crop_px,
             "style_size_px": settings.style_size_px,
+            "halved_share": settings.halved_share,
             "seed": settings.seed,
             "weights": asdict(settings.weights),
             "num_styles": len(styles),
@@ -152,9 +153,10 @@ class AdaInObjective:
         smooth_painted = _paint(model, smooth, [(mean[:1], deviation[:1]) for mean, deviation in statistics])
         target = {layer: taught[layer][:num] for layer in CONTENT_LAYERS}
         wanted = {layer: taught[layer][num:] for layer in STYLE_LAYERS}
+        as_it_is, halved = (_robust_style_loss(each, wanted) for each in (found, found_halved))
         return {
             "content": content_loss(found, target),
-            "style": 0.5 * (_robust_style_loss(found, wanted) + _robust_style_loss(found_halved, wanted)),
+            "style": torch.lerp(as_it_is, halved, self._settings.halved_share),
             "temporal": stability_loss(painted, painted_moved, flow),
             "total_variation": total_variation(painted),
             "lattice": lattice_loss(smooth_painted, model.multiple_of),

@@ -31,6 +31,8 @@ class AdaInSettings(Schedule):
     Attributes:
         crop_px: side of a content crop and of a style crop.
         style_size_px: short side the style pictures are brought to before they are cropped.
+        halved_share: of the style loss, how much is judged on the output at half its size; 0 to 1. Less gives finer
+            strokes.
         weights: of the losses.
     """
 
@@ -38,6 +40,7 @@ class AdaInSettings(Schedule):
     learning_rate: float = 2e-3
     crop_px: int = 192
     style_size_px: int = 512
+    halved_share: float = 0.5
     weights: AdaInLossWeights = field(default_factory=AdaInLossWeights)
 
     def __post_init__(self) -> None:
@@ -49,3 +52,5 @@ class AdaInSettings(Schedule):
                 f"The styles' size goes from the crop's {self.crop_px} to 4096 pixels, got {self.style_size_px}; "
                 "try 512."
             )
+        if not 0.0 <= self.halved_share <= 1.0:
+            raise ConfigError(f"The half-size output's share goes from 0 to 1, got {self.halved_share}; try 0.5.")

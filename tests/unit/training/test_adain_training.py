@@ -132,6 +132,16 @@ def test_the_student_has_the_teachers_layers_and_widths_and_no_weight_of_it() ->
     assert not torch.equal(student.layers["conv11"].weight, teacher.layers["conv11"].weight)
 
 
+def test_the_half_size_output_has_its_share_of_the_style_loss(crops: ContentCrops) -> None:
+    def style_loss(halved_share: float) -> float:
+        objective = AdaInObjective(crops, styles(), tiny_encoder(), replace(TINY, halved_share=halved_share))
+        return objective.losses(objective.net, torch.Generator().manual_seed(0))["style"].item()
+
+    whole, quarter, halved = (style_loss(share) for share in (0.0, 0.25, 1.0))
+    assert whole != pytest.approx(halved, rel=0.01)
+    assert quarter == pytest.approx(0.75 * whole + 0.25 * halved, rel=1e-3)
+
+
 def test_an_interrupted_run_goes_on_exactly(crops: ContentCrops, tmp_path: Path) -> None:
     whole = make(crops)
     whole.run()
@@ -152,7 +162,9 @@ def test_an_interrupted_run_goes_on_exactly(crops: ContentCrops, tmp_path: Path)
         make(crops, checkpoint=path, num_styles=2)
 
 
-@pytest.mark.parametrize("values", [{"crop_px": 100}, {"style_size_px": 32}, {"style_size_px": 9000}, {"steps": 0}])
+@pytest.mark.parametrize(
+    "values", [{"crop_px": 100}, {"style_size_px": 32}, {"style_size_px": 9000}, {"halved_share": 1.1}, {"steps": 0}]
+)
 def test_settings_out_of_range_are_refused(values: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
         replace(TINY, **values)
