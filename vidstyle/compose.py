@@ -18,7 +18,8 @@ from vidstyle.flow.looking_back import LookingBack
 from vidstyle.flow.select import FlowChoice, choose_flow
 from vidstyle.heap import keep_freed_memory
 from vidstyle.media.stills import is_still, read_style_image
-from vidstyle.pipeline.painter import Painter, is_out_of_memory
+from vidstyle.out_of_memory import is_out_of_memory
+from vidstyle.pipeline.painter import Painter
 from vidstyle.protocols import Stylizer
 from vidstyle.stylizers.adain import AdaInNet, AdaInStylizer, load_adain
 from vidstyle.stylizers.checkpoint import IdentityStylizer, load_feedforward
@@ -173,7 +174,7 @@ class Composition:
                 style: load_stylizer(config.model_copy(update={"style": style})).to(str(compute.device), compute.dtype)
                 for style in config.styles
             }
-        except RuntimeError as error:
+        except Exception as error:
             if is_out_of_memory(error):
                 raise DeviceError(f"{compute.device} has too little free memory for the style; free some.") from error
             raise

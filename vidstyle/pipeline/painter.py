@@ -17,14 +17,9 @@ from vidstyle.controls.look import Look, Prepared
 from vidstyle.errors import DeviceError
 from vidstyle.flow.looking_back import LookingBack
 from vidstyle.frames import VideoFrame
+from vidstyle.out_of_memory import is_out_of_memory
 from vidstyle.protocols import FlowEstimator, Motion, Stylizer, TemporalFilter
 from vidstyle.temporal.shots import CutDetector
-
-
-def is_out_of_memory(error: RuntimeError) -> bool:
-    """Whether torch ran out of memory; it has a class of its own for that on a GPU, and there not always."""
-    texts = ("DefaultCPUAllocator", "CUDA error: out of memory", "CUDNN_STATUS_ALLOC_FAILED")
-    return isinstance(error, torch.OutOfMemoryError) or any(text in str(error) for text in texts)
 
 
 def quantize(picture: Tensor, dtype: torch.dtype) -> Tensor:
@@ -174,6 +169,7 @@ class Painter:
 
     def __post_init__(self) -> None:
         self.clock = StageClock(self.device)
+        self._halving = Lock()
         self._states: list[Any] = [None] * len(self.stylizers)
         self._last: tuple[VideoFrame, Prepared, Sequence[Tensor | None]] | None = None
 
@@ -233,7 +229,7 @@ class Painter:
         try:
             with torch.cuda.device(self.device) if self.device.type == "cuda" else nullcontext():
                 yield
-        except RuntimeError as error:
+        except Exception as error:
             if is_out_of_memory(error):
                 raise self._too_small() from error
             raise
@@ -326,19 +322,23 @@ class Painter:
                     painted += [None] * num
                     continue
                 self.look.turn(frames[done])
+            several = content[done : done + num]
             try:
-                picture = self.stylizers[index](content[done : done + num])
+                picture = self.stylizers[index](several)
                 painted += torch.split(picture.contiguous(memory_format=torch.channels_last), 1)
                 continue
-            except RuntimeError as error:
-                if self.batch_size == 1 or not is_out_of_memory(error):
+            except Exception as error:
+                if len(several) == 1 or not is_out_of_memory(error):
                     raise
-            self._halve_batch()  # after the except block, whose exception holds on to the memory
+            self._halve_batch(len(several))  # after the except block, whose exception holds on to the memory
         return painted
 
-    def _halve_batch(self) -> None:
-        self.batch_size //= 2
-        self.fallbacks.append(f"{self.device} ran out of memory: batches halved to {self.batch_size}")
+    def _halve_batch(self, num: int) -> None:
+        """What ``num`` frames were too many for; batches that are stylized at once may fail at once."""
+        with self._halving:
+            if self.batch_size > num // 2:
+                self.batch_size = num // 2
+                self.fallbacks.append(f"{self.device} ran out of memory: batches halved to {self.batch_size}")
         torch.cuda.empty_cache()
 
     def _too_small(self) -> DeviceError:

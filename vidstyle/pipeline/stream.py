@@ -112,17 +112,21 @@ def _stretches(
     """Packets, and the batch of frames that comes after them; packets do not wait for a batch to be full."""
     packets: list[Packet] = []
     frames: list[VideoFrame] = []
-    for item in items:
-        if isinstance(item, Packet):
-            packets.append(item)
-        else:
-            frames.append(item)
-        if len(frames) >= batch_size:
-            yield packets, frames
-            packets, frames = [], []
-        elif len(packets) >= _MAX_PACKETS:
-            yield packets, []
-            packets = []
+    try:
+        for item in items:
+            if isinstance(item, Packet):
+                packets.append(item)
+            else:
+                frames.append(item)
+            if len(frames) >= batch_size:
+                yield packets, frames
+                packets, frames = [], []
+            elif len(packets) >= _MAX_PACKETS:
+                yield packets, []
+                packets = []
+    except VidstyleError:
+        yield packets, frames  # what came before the error is whole
+        raise
     yield packets, frames
 
 

@@ -234,7 +234,7 @@ def _color_statistics(image: Tensor) -> Statistics:
 
 
 def _recolored(content: Tensor, colors: Statistics) -> Tensor:
-    means, roots = (value.flatten(1).double().cpu().expand(len(content), -1) for value in colors)
+    means, roots = (value.flatten(1).cpu().double().expand(len(content), -1) for value in colors)
     pictures = []
     for picture, mean, root in zip(content.float(), means, roots, strict=True):
         matrix = root.view(3, 3)
@@ -260,14 +260,20 @@ def adain(content: Tensor, style_mean: Tensor, style_deviation: Tensor) -> Tenso
     Returns:
         (N, C, H, W) with the dtype of ``content``.
     """
-    if len(content) == len(style_mean) == 1 and content[0, 0].numel() > 1:
-        # The same in one go, as a batch of one: statistics take torch several times as long where channels interleave.
-        weight, bias = (value.flatten().to(content.dtype) for value in (style_deviation, style_mean))
-        return F.batch_norm(content, None, None, weight, bias, training=True, eps=_EPSILON)
-    mean, deviation = feature_statistics(content)
-    scale = style_deviation / deviation
-    # One multiplication and one addition a feature.
-    return content * scale.to(content.dtype) + (style_mean - mean * scale).to(content.dtype)
+    if content[0, 0].numel() == 1:  # one feature has no deviation; torch refuses to divide by it
+        return style_mean.to(content.dtype).expand_as(content)
+    # Each as a batch of one, whose statistics torch is several times as fast with where channels are interleaved; and
+    # no picture comes out differently for its company.
+    pictures = [
+        F.batch_norm(one, None, None, deviation.flatten(), mean.flatten(), training=True, eps=_EPSILON)
+        for one, mean, deviation in zip(
+            content.split(1),
+            style_mean.to(content.dtype).expand(len(content), -1, -1, -1),
+            style_deviation.to(content.dtype).expand(len(content), -1, -1, -1),
+            strict=True,
+        )
+    ]
+    return pictures[0] if len(pictures) == 1 else torch.cat(pictures)
 
 
 class AdaInStylizer:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from vidstyle.errors import ConfigError, DeviceError, UnsupportedMediaError
 from vidstyle.media.stills import Still, claim_output, is_still, read_still, read_style_image, write_still
+from vidstyle.out_of_memory import is_out_of_memory
 from vidstyle.stylizers.encoder import VggEncoder
 from vidstyle.stylizers.perceptual import PerceptualEncoder
 from vidstyle.training.encoders import choose_encoder
@@ -130,8 +131,8 @@ def optimize(
         on_plan([_plan(sizes, settings), f"judged by {choice.reason}", *notes])
     try:
         results, losses = _optimize_scales(first, paint, judge, settings, on_step)
-    except (torch.OutOfMemoryError, RuntimeError) as error:
-        if isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error):
+    except Exception as error:
+        if is_out_of_memory(error):
             raise DeviceError(
                 f"{settings.device} ran out of memory at up to {max(sizes[-1])} pixels a side; use a smaller --size."
             ) from error

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from vidstyle.errors import CheckpointMismatchError, ConfigError, DeviceError
+from vidstyle.out_of_memory import is_out_of_memory
 from vidstyle.training.checkpoints import read_checkpoint, write_checkpoint
 from vidstyle.training.settings import Schedule
 
@@ -141,7 +142,9 @@ class Trainer(Generic[_Net]):
             started = time.perf_counter()
             try:
                 losses = self._train_step()
-            except torch.OutOfMemoryError as error:
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
                 raise DeviceError(
                     f"{self.schedule.device} ran out of memory at step {self.step + 1}; "
                     "use a smaller batch size or crop."

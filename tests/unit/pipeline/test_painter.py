@@ -5,6 +5,8 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 import torch
 from fakes import FakeCuts, FakeStylizer, StillFlow, flat_frame, flat_frames
@@ -117,10 +119,20 @@ def test_too_little_memory_for_one_frame_names_the_way_out() -> None:
         make_painter(FakeStylizer(max_batch=0), batch_size=8).paint(flat_frames(8))
 
 
-def test_out_of_memory_outside_the_network_names_the_way_out_too() -> None:
+def opencv_without_memory() -> cv2.error:
+    with pytest.raises(cv2.error) as caught:
+        cv2.copyMakeBorder(np.zeros((1, 1)), 2**29, 2**29, 2**20, 2**20, cv2.BORDER_CONSTANT)  # petabytes
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    "error",
+    [torch.OutOfMemoryError("CUDA out of memory"), MemoryError("Unable to allocate 9 GiB"), opencv_without_memory()],
+)
+def test_out_of_memory_outside_the_network_names_the_way_out_too(error: Exception) -> None:
     class HungryFlow(StillFlow):
         def push(self, frame: torch.Tensor) -> Any:
-            raise torch.OutOfMemoryError("CUDA out of memory")
+            raise error
 
     with pytest.raises(DeviceError, match="--size"):
         make_painter(temporal=ConsistencyFilter(1.0), flow=HungryFlow()).paint(flat_frames(2))

@@ -103,15 +103,34 @@ def test_an_error_comes_after_what_was_painted_before_it(num_threads: int) -> No
     assert torch.get_num_threads() == num_threads
 
 
-def test_what_was_read_before_the_source_failed_is_finished(num_threads: int) -> None:
+@pytest.mark.parametrize("is_steady", [True, False])
+@pytest.mark.parametrize("batch_size", [1, 4, 8])
+def test_what_was_read_before_the_source_failed_is_finished(num_threads: int, batch_size: int, is_steady: bool) -> None:
     def failing() -> Iterator[VideoFrame]:
         yield from flat_frames(7)
         raise MediaError("the rest is damaged", Path("clip.mp4"))
 
     found: list[object] = []
     with pytest.raises(MediaError, match="the rest is damaged"):
-        found.extend(paint_stream(failing(), painter(Inverting())))
+        changes = {} if is_steady else {"temporal": None}
+        found.extend(paint_stream(failing(), painter(Inverting(), batch_size=batch_size, **changes)))
     assert len(found) == 7
+
+
+def test_batches_that_run_out_of_memory_at_once_are_halved_once(num_threads: int) -> None:
+    both_are_there = threading.Barrier(2, timeout=20)
+
+    class Hungry(Inverting):
+        def __call__(self, content: Tensor) -> Tensor:
+            if len(content) > 1:
+                both_are_there.wait()
+                raise torch.OutOfMemoryError("out of memory")
+            return super().__call__(content)
+
+    hungry = painter(Hungry(), batch_size=2)
+    assert len(list(paint_stream(flat_frames(4), hungry))) == 4
+    assert hungry.batch_size == 1
+    assert len(hungry.fallbacks) == 1
 
 
 def test_motion_is_measured_beside_and_its_errors_come_through(num_threads: int) -> None:
