@@ -13,7 +13,7 @@ from typing import Any
 from torch import Tensor
 
 from vidstyle.compose import Composition
-from vidstyle.config import RenderConfig, make_config
+from vidstyle.config import RenderConfig, complete_config, make_config
 from vidstyle.controls.clip import facts_of_picture
 from vidstyle.errors import ConfigError, UnsupportedMediaError
 from vidstyle.frames import VideoFrame
@@ -66,9 +66,7 @@ def stylize(
         ModelError: the style cannot be found or loaded.
         DeviceError: the device is not there or too small.
     """
-    if config is not None and (preset is not None or settings):
-        raise ConfigError("Give either complete settings as config, or a preset and single settings, not both.")
-    config = config or make_config(preset, **settings)
+    config = complete_config(config, preset, settings)
     source, output = Path(source), Path(output)
     replaces = overwrite or config.continue_
     if replaces:

@@ -31,6 +31,8 @@ from vidstyle.weights.registry import ANY_STYLE, IDENTITY, find_style
 
 #: Longest side a style picture is encoded at: strokes of a larger one are finer than any frame shows.
 STYLE_IMAGE_SIDE_PX = 1024
+#: The first torch whose ``grid_sample`` repeats the border on MPS (pytorch/pytorch, issue 125098).
+_MPS_SINCE = "2.13"
 _DEFAULT_BATCH = {"cpu": 1, "mps": 4, "cuda": 8}
 
 
@@ -55,12 +57,15 @@ def choose_compute(device: str = "auto", precision: str = "auto") -> Compute:
     Raises:
         DeviceError: the device asked for is not there.
     """
-    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available() and torch.__version__ >= _MPS_SINCE
     chosen = torch.device(("cuda" if cuda else "mps" if mps else "cpu") if device == "auto" else device)
     if chosen.type == "cuda" and (not cuda or (chosen.index or 0) >= torch.cuda.device_count()):
         raise DeviceError(f"There is no device {device} here; use --device cpu, or see 'vidstyle doctor'.")
     if chosen.type == "mps" and not mps:
-        raise DeviceError("There is no device mps here; use --device cpu, or see 'vidstyle doctor'.")
+        raise DeviceError(
+            "There is no device mps here, or torch is older than 2.13 and lacks what warping needs on it; "
+            "use --device cpu, or see 'vidstyle doctor'."
+        )
     names = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
     if precision != "auto":
         return Compute(chosen, names[precision], f"{chosen}, {precision} as asked")

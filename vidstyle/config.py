@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ from vidstyle.control_settings import CHANGING, ControlSettings, PresetText
 from vidstyle.encoding import EncodingSettings, override
 from vidstyle.errors import ConfigError
 from vidstyle.explain import explain
+from vidstyle.file_settings import beside
 from vidstyle.moments import Timecode, check_frames, parse_moment, parse_rate
 
 FlowName = Literal["auto", "raft", "raft-small", "raft-large", "dis", "none"]
@@ -173,12 +174,13 @@ def _even(value: float) -> int:
 def make_config(preset: str | Path | None = None, **flags: Any) -> RenderConfig:
     """Build settings from a preset and flags; flags that are None leave the preset or the default in place.
 
-    A flag also wins over what the preset's keyframes and shots say of the same setting.
+    A flag also wins over what the preset's keyframes and shots say of the same setting. Relative files that a preset
+    names are looked for beside it, and in the current folder otherwise.
 
     Raises:
         ConfigError: an unknown key, a wrong type or a value out of range; the message names it.
     """
-    values = load_preset(preset) if preset is not None else {}
+    values = beside(load_preset(preset), preset_path(preset).parent) if preset is not None else {}
     text = preset_path(preset).read_text(encoding="utf-8-sig") if preset is not None else ""
     given = {key: value for key, value in flags.items() if value is not None}
     values = override(values, given)
@@ -190,6 +192,23 @@ def make_config(preset: str | Path | None = None, **flags: Any) -> RenderConfig:
     if preset is not None:
         config = _without(config, given)
         config._preset = PresetText(str(preset), text)
+    return config
+
+
+def complete_config(
+    config: RenderConfig | None, preset: str | Path | None, settings: Mapping[str, Any]
+) -> RenderConfig:
+    """``config``, or what is made of a preset and single settings.
+
+    Raises:
+        ConfigError: both are given, ``config`` is something else, or as ``make_config``.
+    """
+    if config is None:
+        return make_config(preset, **settings)
+    if not isinstance(config, RenderConfig):
+        raise ConfigError("config takes what make_config gives; name a preset as preset, and settings by themselves.")
+    if preset is not None or settings:
+        raise ConfigError("Give either complete settings as config, or a preset and single settings, not both.")
     return config
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vidstyle.config import RenderConfig, make_config, output_size
+from vidstyle.config import RenderConfig, complete_config, make_config, output_size
 from vidstyle.controls.keyframes import check_keyframes
 from vidstyle.controls.shots import resolve_shots
 from vidstyle.encoding import bits_per_second
@@ -55,9 +55,7 @@ def plan(
         ConfigError: a setting cannot be used.
         MediaError: input or output cannot be used.
     """
-    if config is not None and (preset is not None or settings):
-        raise ConfigError("Give either complete settings as config, or a preset and single settings, not both.")
-    config = config or make_config(preset, **settings)
+    config = complete_config(config, preset, settings)
     source, output = Path(source), Path(output)
     claim_output(output, source=source, overwrite=overwrite)
     if is_still(source):

@@ -18,7 +18,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from vidstyle import __version__
 from vidstyle.config import RenderConfig
 from vidstyle.errors import EncodeError, OpenError
+from vidstyle.file_settings import absolute
 from vidstyle.media.outputs import claim_output
+from vidstyle.media.part_file import write_whole
 from vidstyle.media.probe import media_versions
 from vidstyle.media.sequence_names import is_sequence, parse_pattern
 from vidstyle.report import RenderPlan, RenderReport
@@ -93,7 +95,8 @@ class Sidecar(BaseModel):
         models: weight files by role: ``style``, ``adain``, ``flow``.
         files: what else was read, by setting: ``mask``, ``regions.0.mask``, ``lut``, ``shots_from``, ``color_config``,
             ``sound``.
-        settings: every setting, defaults included; ``RenderConfig(**settings)`` gives them back.
+        settings: every setting, defaults included, files with their whole path; ``RenderConfig(**settings)`` gives them
+            back.
         settings_sha256: of ``settings`` as JSON with sorted keys and no spaces.
         plan: what was to become of every stream.
         report: what the render took and found.
@@ -173,7 +176,7 @@ def settings_changed(output: Path, config: RenderConfig) -> list[str]:
         before = read_sidecar(sidecar_path(output)).settings
     except OpenError:
         return []
-    now = config.model_dump(mode="json")
+    now = absolute(config.model_dump(mode="json"))
     return [name for name in now if name in before and name not in _NOT_OF_A_FRAME and now[name] != before[name]]
 
 
@@ -210,7 +213,7 @@ def add_sidecar(
         MediaError: a file cannot be read again, or the sidecar cannot be written; the output stays.
     """
     path = sidecar_path(report.output)
-    settings = config.model_dump(mode="json")
+    settings = absolute(config.model_dump(mode="json"))
     models = model_files(config)
     if report.flow_weights is not None:
         models["flow"] = report.flow_weights
@@ -248,17 +251,15 @@ def write_sidecar(path: Path, sidecar: Sidecar, *, overwrite: bool = False) -> N
         OpenError: one appeared meanwhile and ``overwrite`` is off.
         EncodeError: it cannot be written; the rendered output stays.
     """
-    part = claim_output(path, overwrite=overwrite)
+    claim_output(path, overwrite=overwrite)
+    text = json.dumps(sidecar.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
     try:
-        text = json.dumps(sidecar.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
         # Names of files may be no valid text, of which Python keeps the bytes as surrogates.
-        part.write_bytes(text.encode("utf-8", "backslashreplace"))
-        part.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
+        write_whole(path, text.encode("utf-8", "backslashreplace"), overwrite=overwrite)
+    except (OpenError, OSError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
         raise EncodeError(
-            f"The output is whole, but its sidecar {path} cannot be written ({error.strerror}); free some space.", path
+            f"The output is whole, but its sidecar {path} cannot be written ({why}); free some space.", path
         ) from error
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gc
 import json
+import re
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import media_factory as factory
@@ -191,6 +193,14 @@ def test_sound_beside_a_sequence_goes_along(tmp_path: Path) -> None:
         assert not container.streams.audio
 
 
+def test_frames_that_leap_past_their_sound_are_told_of(tmp_path: Path) -> None:
+    source = make_sequence(tmp_path, "s.%04d.png", range(1, 13))
+    make_wav(tmp_path / "s.wav", 1.0)
+    told = "The frames of .* leap, and its sound s.wav runs on"
+    assert any(re.search(told, note) for note in plan(source, tmp_path / "o.mov", frames="2-3,9-10").notes)
+    assert not any(re.search(told, note) for note in plan(source, tmp_path / "o.mov", frames="2-10x2").notes)
+
+
 def test_the_sound_of_a_range_starts_where_the_range_does(tmp_path: Path) -> None:
     source = make_sequence(tmp_path, "shot.%04d.png", range(1001, 1049))
     wav = make_wav(tmp_path / "other.wav", 2.0)
@@ -301,8 +311,27 @@ def test_going_on_fills_holes_and_knows_when_it_is_done(tmp_path: Path) -> None:
     report = package.stylize(source, output, continue_=True, **settings)
     assert report.num_frames == 0
     assert "All frames were there already." in report.notes
-    report = package.stylize(source, output, continue_=True, size="32x24", **settings)
-    assert report.num_frames == 30
+
+
+@pytest.mark.parametrize(
+    ("changed", "found", "wanted"),
+    [
+        ({"size": "32x24"}, "64x48 with 8 bits", "32x24 with 8 bits"),
+        ({"pixel_format": "rgb48be"}, "64x48 with 8 bits", "64x48 with 16 bits"),
+        ({"pixel_format": "rgba"}, "64x48 with 8 bits", "64x48 with 8 bits and opacity"),
+    ],
+)
+def test_frames_of_another_kind_are_neither_gone_on_with_nor_replaced(
+    tmp_path: Path, changed: dict[str, Any], found: str, wanted: str
+) -> None:
+    source = make_sequence(tmp_path / "in", "s.%04d.png", range(1, 4))
+    output = tmp_path / "o.%04d.png"
+    package.stylize(source, output, **IDENTITY)
+    (tmp_path / "o.0002.png").unlink()
+    before = {path: path.read_bytes() for path in tmp_path.glob("o.*.png")}
+    with pytest.raises(OpenError, match=f"{found}, and this render would go on with {wanted};.*--overwrite"):
+        package.stylize(source, output, continue_=True, **(IDENTITY | changed))
+    assert {path: path.read_bytes() for path in tmp_path.glob("o.*.png")} == before
 
 
 @pytest.mark.parametrize("source_kind", ["sequence", "clip"])

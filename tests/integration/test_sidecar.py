@@ -75,6 +75,19 @@ def test_its_settings_make_the_same_render_again(clip_mp4: Path, tmp_path: Path)
     assert second.output.sha256 == found.output.sha256
 
 
+def test_its_settings_hold_in_any_folder(clip_mp4: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here" / "mattes").mkdir(parents=True)
+    (tmp_path / "there").mkdir()
+    Image.fromarray(np.full((48, 64), 128, np.uint8)).save(tmp_path / "here" / "mattes" / "half.png")
+    monkeypatch.chdir(tmp_path / "here")
+    settings = {"style": "identity", "mask": "mattes/half.png", "end_seconds": 0.1, "sidecar": True, "device": "cpu"}
+    vidstyle.stylize(clip_mp4, "out.mp4", **settings)
+    monkeypatch.chdir(tmp_path / "there")
+    record = read_sidecar(tmp_path / "here" / "out.mp4.json")
+    assert record.settings["mask"] == str(tmp_path / "here" / "mattes" / "half.png")
+    vidstyle.stylize(record.input.path, "again.mp4", config=make_config(**record.settings))
+
+
 def test_it_is_plain_json(clip_mp4: Path, tmp_path: Path) -> None:
     report = vidstyle.stylize(
         clip_mp4, tmp_path / "out.gif", style="identity", consistency=0.0, end_seconds=0.2, device="cpu", sidecar=True

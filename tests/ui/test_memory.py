@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from fakes import FakeStylizer
@@ -63,8 +65,20 @@ def test_what_was_used_last_stays() -> None:
     assert [memory.get(key) for key in ("a", "b", "c", "huge")] == [1, None, 3, None]
 
 
-def test_a_fair_share_is_bounded() -> None:
+def test_nothing_is_held_after_clearing() -> None:
+    memory = Memory(2)
+    memory.put("a", 1, 2)
+    memory.clear()
+    assert memory.get("a") is None
+    assert memory.num_bytes == 0
+
+
+def test_a_fair_share_is_bounded_also_by_the_smallest_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     assert 1 << 29 <= a_fair_share() <= 8 << 30
+    gpus = [SimpleNamespace(total_memory=gib << 30) for gib in (24, 4)]
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: len(gpus))
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index: gpus[index])
+    assert a_fair_share() <= 1 << 30
 
 
 def test_a_stylizer_paints_no_picture_twice() -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shlex
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ import av
 import click
 import numpy as np
 import pytest
+import torch
 from network_factory import tiny_adain
 from PIL import Image
 from starlette.testclient import TestClient
@@ -23,9 +26,12 @@ import vidstyle
 from vidstyle.cli.stylize import stylize as stylize_command
 from vidstyle.config import RenderConfig, make_config
 from vidstyle.encoding import ENCODING_FIELDS
+from vidstyle.errors import DeviceError
 from vidstyle.stylizers.adain import save_adain
-from vidstyle.stylizers.checkpoint import FeedforwardStylizer, StyleCard
+from vidstyle.stylizers.checkpoint import FeedforwardStylizer, StyleCard, save_feedforward
+from vidstyle.stylizers.feedforward import BlurPoolNet
 from vidstyle.ui.controls import CONTROLS, combined, command_line, flag_of, preset_text
+from vidstyle.ui.previews import Previewer
 from vidstyle.ui.server import create_app
 from vidstyle.ui.session import MAX_UPLOAD_BYTES, Session, pictures_folder
 
@@ -127,6 +133,66 @@ def test_painting_ahead_leaves_little_to_do(page: TestClient, session: Session) 
         patch.setattr(FeedforwardStylizer, "__call__", stylizer)
         for consistency in (0.2, 0.95, 1.0):
             frame(page, consistency=consistency, strength=0.7)
+
+
+def test_a_style_that_was_replaced_is_painted_anew(page: TestClient, folder: Path) -> None:
+    path = folder / "own.safetensors"
+    asked = {"style": str(path), "consistency": 0.5}
+    found = []
+    for seed in (1, 2):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            net = BlurPoolNet(num_channels=16, num_blocks=1)
+            net.to_rgb.weight.data *= 4
+        save_feedforward(path, net, StyleCard("own", "random strokes"))
+        os.utime(path, ns=(seed, seed))  # a clock may be too coarse to tell two writes apart
+        found.append(frame(page, **asked))
+    assert psnr(*found) < 40
+    assert psnr(found[1], previewed(folder, **asked)) > 50
+
+
+def test_memory_that_is_full_of_the_past_makes_room(page: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = frame(page, consistency=0.5)
+    left = [DeviceError("cpu has too little memory"), None]
+    painted = Previewer._painted
+
+    def hungry(self: Previewer, *arguments: Any, **named: Any) -> Any:
+        if (error := left.pop(0)) is not None:
+            raise error
+        assert not self._memory.num_bytes
+        return painted(self, *arguments, **named)
+
+    monkeypatch.setattr(Previewer, "_painted", hungry)
+    assert psnr(frame(page, consistency=0.5), expected) > 50
+    assert not left
+
+
+def test_samples_of_a_clip_are_held_for_few_ways_to_read_it(folder: Path) -> None:
+    previewer = Previewer(1 << 24)
+    for rate in ("4", "5", "6", "7"):
+        config = make_config(style="identity", preserve_color="transfer", fps=rate)
+        previewer.frame(folder / "waves.mp4", AT, config, "draft")
+    assert len(previewer._facts) == 2
+
+
+def test_names_that_no_page_can_show_and_links_that_lead_out_are_left_out(page: TestClient, folder: Path) -> None:
+    shutil.copy(folder / "waves.mp4", folder / os.fsdecode(b"caf\xe9.mp4"))
+    (folder / os.fsdecode(b"caf\xe9.cube")).write_bytes(b"")
+    (folder / "link.mp4").symlink_to(folder.parent / "secret.mp4")
+    (folder / "inside.mp4").symlink_to(folder / "waves.mp4")
+    answer = page.get("/api/state")
+    assert answer.status_code == 200
+    assert [clip["name"] for clip in answer.json()["clips"]] == ["inside.mp4", "waves.mp4"]
+
+
+def test_a_clip_whose_name_is_no_text_is_refused_at_the_start(folder: Path) -> None:
+    clip = folder / os.fsdecode(b"caf\xe9.mp4")
+    shutil.copy(folder / "waves.mp4", clip)
+    from vidstyle.cli.main import cli
+    from vidstyle.errors import ConfigError
+
+    with pytest.raises(ConfigError, match="no valid text"):
+        cli.main(["ui", str(clip), "--no-open"], standalone_mode=False)
 
 
 def test_an_older_request_gives_way(page: TestClient) -> None:

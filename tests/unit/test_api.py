@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from fakes import FakeStylizer
+from torch.torch_version import TorchVersion
 
 import vidstyle
 from vidstyle import compose
@@ -30,6 +31,24 @@ def test_a_device_that_is_not_there_is_refused() -> None:
     if not torch.backends.mps.is_available():
         with pytest.raises(DeviceError, match="mps"):
             choose_compute("mps")
+
+
+def test_mps_is_for_a_torch_that_can_warp_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    for version, device in (("2.6.0", "cpu"), ("2.12.1", "cpu"), ("2.13.0", "mps"), ("2.15.0+cu132", "mps")):
+        monkeypatch.setattr(torch, "__version__", TorchVersion(version))
+        assert choose_compute().device.type == device
+    monkeypatch.setattr(torch, "__version__", TorchVersion("2.6.0"))
+    with pytest.raises(DeviceError, match=r"2\.13.*--device cpu"):
+        choose_compute("mps")
+
+
+@pytest.mark.parametrize("config", ["film", {"style": "mosaic"}])
+def test_settings_of_another_kind_are_refused(tmp_path: Path, config: Any) -> None:
+    for call in (vidstyle.stylize, vidstyle.plan):
+        with pytest.raises(ConfigError, match="name a preset as preset"):
+            call(tmp_path / "in.mp4", tmp_path / "out.mp4", config=config)
 
 
 @pytest.mark.parametrize(("precision", "dtype"), [("fp32", torch.float32), ("bf16", torch.bfloat16)])

@@ -13,7 +13,7 @@ import vidstyle
 
 #: From the ground up. A module imports lower floors or its own package.
 FLOORS = (
-    {"encoding", "errors", "explain", "frames", "heap", "moments", "out_of_memory"},
+    {"encoding", "errors", "explain", "file_settings", "frames", "heap", "moments", "out_of_memory"},
     {"control_settings"},
     {"config", "protocols"},
     {"media", "imaging", "preset_template", "weights"},

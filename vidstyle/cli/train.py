@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 
 import click
 
@@ -163,4 +164,4 @@ def feedforward(
 
     say_result(result.style, result.final)
     click.echo(f"  samples: {result.sheet}; losses: {result.plot}")
-    click.echo(f"  use it: vidstyle stylize INPUT OUTPUT --style {result.style}")
+    click.echo(f"  use it: vidstyle stylize INPUT OUTPUT --style {quote(str(result.style))}")

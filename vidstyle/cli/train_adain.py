@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 
 import click
 
@@ -98,4 +99,4 @@ def adain(
 
     say_result(result.style, result.final)
     click.echo(f"  samples: {result.sheet}")
-    click.echo(f"  use it: vidstyle stylize INPUT OUTPUT --style PICTURE --adain-model {result.style}")
+    click.echo(f"  use it: vidstyle stylize INPUT OUTPUT --style PICTURE --adain-model {quote(str(result.style))}")

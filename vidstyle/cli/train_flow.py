@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 
 import click
 
@@ -90,4 +91,4 @@ def flow(
         )
 
     say_result(result.weights, result.final)
-    click.echo(f"  use it: vidstyle stylize INPUT OUTPUT --flow raft --flow-weights {result.weights}")
+    click.echo(f"  use it: vidstyle stylize INPUT OUTPUT --flow raft --flow-weights {quote(str(result.weights))}")

@@ -55,9 +55,11 @@ def ui(
 
     from vidstyle.media.probe import probe_video
     from vidstyle.ui.server import serve
-    from vidstyle.ui.session import Session
+    from vidstyle.ui.session import Session, is_text
 
     if clip is not None:
+        if not is_text(clip.resolve()):
+            raise ConfigError(f"The name of {clip} is no valid text, which a page cannot show; rename it first.")
         probe_video(clip)  # a sentence in the terminal, rather than a page with nothing to show
 
     def on_ready(address: str) -> None:

@@ -22,6 +22,7 @@ from vidstyle.media.reader import VideoReader, open_video
 
 #: Pictures whose width over height differs by more than this share are not of the same frame.
 _ASPECT_TOLERANCE = 0.02
+_MIN_SIDE_PX = 8
 #: Frames match where their times differ by less than this share of the source's frame interval.
 _TIME_TOLERANCE = Fraction(1, 2)
 
@@ -77,12 +78,19 @@ class MatchedClips:
             raise ValueError("there must be a clip to compare the source with")
         self._paths = (source, *others)
         self._stops_early = end_seconds is not None
+        self._longer: list[Path] = []
         self._stack = ExitStack()
         with ExitStack() as opened:
             readers = [opened.enter_context(open_video(source, start_seconds=start_seconds, end_seconds=end_seconds))]
             readers += [opened.enter_context(open_video(path)) for path in others]
             self.size = output_size(size, readers[1].info.upright_size)
             self._check_proportions(readers)
+            if min(self.size) < _MIN_SIDE_PX:
+                raise UnsupportedMediaError(
+                    f"{others[0]} would be compared at {self.size[0]}x{self.size[1]} pixels, and {_MIN_SIDE_PX} a side "
+                    "are the least that textures can be told on; name a larger --size.",
+                    others[0],
+                )
             self._stack = opened.pop_all()
         self.info = readers[0].info
         self._readers = readers
@@ -94,9 +102,13 @@ class MatchedClips:
         self._stack.close()
 
     def notes(self) -> list[str]:
-        """What was resampled, a sentence each."""
+        """What was resampled or left out, a sentence each; known when all has been read."""
+        longer = [
+            f"{path.name} goes on after the last frame compared; it should begin at --start and end with the range."
+            for path in self._longer
+        ]
         sizes = [reader.info.upright_size for reader in self._readers]
-        return [
+        return longer + [
             f"{path.name} is {width}x{height} and was brought to {self.size[0]}x{self.size[1]} for comparison."
             for path, (width, height) in zip(self._paths, sizes, strict=True)
             if (width, height) != self.size
@@ -117,6 +129,7 @@ class MatchedClips:
         while True:
             frames = [next(stream, None) for stream in streams]
             if frames[0] is None and (self._stops_early or all(frame is None for frame in frames)):
+                self._longer = [path for path, frame in zip(self._paths, frames, strict=True) if frame is not None]
                 return
             self._check_ends(frames, index, before)
             present = [frame for frame in frames if frame is not None]

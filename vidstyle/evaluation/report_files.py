@@ -12,6 +12,7 @@ from vidstyle.errors import OpenError
 from vidstyle.evaluation.clip_report import ClipReport
 from vidstyle.evaluation.report_page import report_page
 from vidstyle.media.outputs import claim_output, unwritable
+from vidstyle.media.part_file import write_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +72,9 @@ class ResultFiles:
             yield self._write(self.page, report_page(report))
 
     def _write(self, path: Path, text: str) -> Path:
-        part = claim_output(path, overwrite=self.overwrite)
         try:
-            part.write_text(text, encoding="utf-8")
-            part.replace(path)
+            # Names of files may be no valid text, of which Python keeps the bytes as surrogates.
+            write_whole(path, text.encode("utf-8", "backslashreplace"), overwrite=self.overwrite)
         except OSError as error:
-            part.unlink(missing_ok=True)
             raise unwritable(path, error) from error
         return path

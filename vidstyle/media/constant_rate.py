@@ -10,6 +10,8 @@ from vidstyle.frames import Packet
 from vidstyle.media.decoded import DecodedFrame
 
 _NEVER = 2**63
+#: Of an output frame: clocks as coarse as frames say nothing of halves.
+_MOST_SLACK = Fraction(1, 16)
 
 
 def at_constant_rate(
@@ -18,7 +20,9 @@ def at_constant_rate(
     """Show every frame at the nearest multiple of 1/rate, as FFmpeg's ``fps`` filter does; packets pass.
 
     Where several frames fall on one multiple the last is kept; where none does, the one before is repeated. The last
-    frame stays for as long as the file says.
+    frame stays for as long as the file says. Unlike there, a time half way between two multiples goes to the later one
+    even where the file's clock rounded it down, as a Matroska's milliseconds do: at half the rate every second frame
+    is shown, and not now and then its neighbour.
 
     Args:
         items: frames in display order.
@@ -33,7 +37,7 @@ def at_constant_rate(
         if isinstance(item, Packet):
             yield item
             continue
-        following = min(_nearest(item.time * rate), last_wanted)
+        following = min(_nearest(item.time * rate, item.time_base * rate), last_wanted)
         if held is None:
             first = number = following
         while held is not None and number < following:
@@ -42,11 +46,11 @@ def at_constant_rate(
         held = item
     if held is not None:
         shown = held.duration * held.time_base if held.duration else period
-        end = min(_nearest((held.time + shown) * rate), last_wanted)
+        end = min(_nearest((held.time + shown) * rate, held.time_base * rate), last_wanted)
         for last in range(number, max(end, first + 1)):  # one at least
             yield DecodedFrame(held.frame, last, period, 1)
 
 
-def _nearest(value: Fraction) -> int:
-    # Halves away from zero, as FFmpeg rounds; Python's round takes them to the even neighbour.
-    return int(value + Fraction(1, 2)) if value >= 0 else -int(-value + Fraction(1, 2))
+def _nearest(value: Fraction, tick: Fraction) -> int:
+    """The nearest integer; the later one of two for what is a tick of the clock from half way, or less."""
+    return math.floor(value + min(tick, _MOST_SLACK) + Fraction(1, 2))

@@ -1,4 +1,4 @@
-"""NAME.part: the file a render writes, held by it alone until it takes its name."""
+"""NAME.part: the file that is written, held by one writer alone until it takes its name."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from vidstyle.errors import OpenError
-from vidstyle.media.outputs import unwritable
+from vidstyle.media.outputs import claim_output, unwritable
 
 if sys.platform != "win32":
     import fcntl
@@ -125,3 +125,24 @@ class PartFile:
         return OpenError(
             f"{self._output} is being written by another render; wait for it or choose another name.", self._output
         )
+
+
+def write_whole(path: Path, content: bytes, *, source: Path | None = None, overwrite: bool = False) -> None:
+    """Write a file that appears whole or not at all.
+
+    Args:
+        path: where to.
+        content: all of it.
+        source: what it was made from, and must not replace.
+        overwrite: replace an existing file.
+
+    Raises:
+        OpenError: as ``claim_output``, or another process is writing it.
+        OSError: the system refuses, as a full disk does.
+    """
+    part = PartFile(claim_output(path, source=source, overwrite=overwrite), path)
+    try:
+        part.path.write_bytes(content)
+        part.publish()
+    finally:
+        part.discard()

@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 
 from vidstyle.errors import ConfigError, OpenError
 from vidstyle.media.sequence_names import (
@@ -29,12 +30,18 @@ class FrameChoice:
     Attributes:
         numbers: to be rendered, in order, all of them on disk.
         before: those right before the first, without a gap, for the temporal filter to see; in order.
-        num_skipped: how many files of the sequence come before the first: where its sound has got to.
+        num_skipped: how many files of the sequence come before the first, of every second where every second is meant:
+            where its sound has got to.
     """
 
     numbers: tuple[int, ...]
     before: tuple[int, ...] = ()
     num_skipped: int = 0
+
+    @property
+    def leaps(self) -> bool:
+        """Whether the distance between numbers changes, so that no sound can go along."""
+        return len({after - before for before, after in pairwise(self.numbers)}) > 1
 
 
 def choose_frames(
@@ -80,7 +87,9 @@ def choose_frames(
         chosen = _widened(pattern, chosen, there, handles, warn)
     _check_gaps(pattern, chosen, there, explicit=named is not None)
     position = bisect_left(there, chosen[0])
-    return FrameChoice(tuple(chosen), _run_before(there, position, _step(chosen)), position)
+    step = _step(chosen)
+    num_skipped = sum((chosen[0] - number) % step == 0 for number in there[:position])
+    return FrameChoice(tuple(chosen), _run_before(there, position, step), num_skipped)
 
 
 def _moments(

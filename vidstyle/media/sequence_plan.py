@@ -53,10 +53,10 @@ class SequencePlan:
             keep: existing files stay, if they are whole.
 
         Raises:
-            OpenError: files are in the way.
+            OpenError: files are in the way, or are of another kind than those to come.
         """
         check_free(self.pattern, self.numbering, self.source, overwrite=overwrite, keep=keep)
-        finished = finished_frames(self.pattern, self.numbering, self.size) if keep else set()
+        finished = finished_frames(self.pattern, self.numbering, self.form, self.size) if keep else set()
         if not finished:
             return [FrameRun()]
         return unfinished_runs(finished, self.num_frames, num_warmup_frames)

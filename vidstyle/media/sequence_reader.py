@@ -138,11 +138,14 @@ def open_sequence(
     has_alpha = has_opacity(first.pixel_format)
     if has_alpha and alpha == "drop":
         warn(f"{pattern.path} has opacity, which is left out; --alpha keep carries it to formats that have it.")
+    sound = sound if sound is not None else find_sound(pattern)
+    if sound is not None and choice.leaps:
+        warn(f"The frames of {pattern.path} leap, and its sound {sound.name} runs on; --audio drop leaves it out.")
     return FrameSequence(
         pattern=pattern,
         choice=choice,
         info=_info(pattern, choice, first, rate),
-        sound=sound if sound is not None else find_sound(pattern),
+        sound=sound,
         keeps_alpha=has_alpha and alpha == "keep",
         display=display if first.is_float else None,
         skips_damage=on_error == "skip",

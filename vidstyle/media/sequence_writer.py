@@ -330,8 +330,14 @@ def _same_files(one: FramePattern, other: FramePattern) -> bool:
     return same_name and one.path.parent.resolve() == other.path.parent.resolve()
 
 
-def finished_frames(pattern: FramePattern, numbering: Numbering, size: tuple[int, int]) -> set[int]:
-    """Indices of the frames of an output whose files are there, whole and of the right size."""
+def finished_frames(
+    pattern: FramePattern, numbering: Numbering, form: PictureFormat, size: tuple[int, int]
+) -> set[int]:
+    """Indices of the frames of an output whose files are there and whole.
+
+    Raises:
+        OpenError: one is of another kind than these are going to be: it is somebody's work, and no part of this.
+    """
     numbers = pattern.numbers_on_disk()
     if numbering.numbers is None:
         indices = {number - numbering.start: number for number in numbers if number >= numbering.start}
@@ -339,12 +345,26 @@ def finished_frames(pattern: FramePattern, numbering: Numbering, size: tuple[int
         known = set(numbers)
         indices = {index: number for index, number in enumerate(numbering.numbers) if number in known}
     with ThreadPoolExecutor(_NUM_WORKERS, thread_name_prefix="vidstyle-check") as pool:
-        are_whole = pool.map(lambda number: _is_whole(pattern.file(number), size), indices.values())
+        are_whole = pool.map(lambda number: _is_whole(pattern.file(number), form, size), indices.values())
         return {index for index, is_whole in zip(indices, are_whole, strict=True) if is_whole}
 
 
-def _is_whole(path: Path, size: tuple[int, int]) -> bool:
+def _is_whole(path: Path, form: PictureFormat, size: tuple[int, int]) -> bool:
     try:
-        return read_picture(path).size == size
+        picture = read_picture(path)
     except MediaError:
         return False
+    found, wanted = (
+        f"{width}x{height} with {kind.bit_depth} bits{' and opacity' if kind.has_alpha else ''}"
+        for (width, height), kind in (
+            (picture.size, PictureFormat(form.codec, picture.pixel_format, {})),
+            (size, form),
+        )
+    )
+    if found != wanted:
+        raise OpenError(
+            f"{path} is {found}, and this render would go on with {wanted}; pass --overwrite instead of --continue to "
+            "render all frames anew, or choose another name.",
+            path,
+        )
+    return True

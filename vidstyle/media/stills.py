@@ -7,7 +7,7 @@ import struct
 import warnings
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,8 @@ from vidstyle.media.deep_stills import DEEP_FORMATS, encode_deep, read_deep
 from vidstyle.media.eight_bits import to_eight_bits, to_sixteen_bits
 from vidstyle.media.failures import reason
 from vidstyle.media.names import STILL_FORMATS, is_still
-from vidstyle.media.outputs import claim_output, unwritable
+from vidstyle.media.outputs import claim_output
+from vidstyle.media.part_file import write_whole
 from vidstyle.media.still_color import convert_to_srgb, to_rgb
 
 __all__ = ["Still", "claim_output", "holds_sixteen_bits", "is_still", "read_still", "read_style_image", "write_still"]
@@ -194,23 +195,15 @@ def write_still(
         raise UnsupportedMediaError(
             f"{path}: not a picture format vidstyle writes; name the output one of {known}.", path
         )
-    part = claim_output(path, source=None if like is None else like.path, overwrite=overwrite)
+    source = None if like is None else like.path
+    claim_output(path, source=source, overwrite=overwrite)  # before the work
     encoded, notes = _encode(path, data, like, format_name, quality)
     try:
-        file = part.open("wb")
-    except OSError as error:
-        raise unwritable(path, error) from error
-    try:
-        with file:
-            file.write(encoded)
-        part.replace(path)
+        write_whole(path, encoded, source=source, overwrite=overwrite)
     except OSError as error:
         raise EncodeError(
             f"{path}: writing failed ({error.strerror}); free some space or write elsewhere.", path
         ) from error
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
     return notes
 
 

@@ -267,7 +267,7 @@ def adain(content: Tensor, style_mean: Tensor, style_deviation: Tensor) -> Tenso
     pictures = [
         F.batch_norm(one, None, None, deviation.flatten(), mean.flatten(), training=True, eps=_EPSILON)
         for one, mean, deviation in zip(
-            content.split(1),
+            torch.split(content, 1),
             style_mean.to(content.dtype).expand(len(content), -1, -1, -1),
             style_deviation.to(content.dtype).expand(len(content), -1, -1, -1),
             strict=True,

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from vidstyle.config import RenderConfig, make_config
 from vidstyle.encoding import ENCODING_FIELDS, override
 from vidstyle.errors import ConfigError
+from vidstyle.used_files import model_files
 
 #: What a change reaches. ``look``: what the network paints. ``after``: only what happens to painted frames, which are
 #: kept. ``finish``: only what happens to steady ones, which are kept, too. ``file``: only the file that is written; the
@@ -194,15 +195,20 @@ def _settings_beyond(config: RenderConfig, *reaches: Reach) -> set[str]:
 
 def _key(config: RenderConfig, fields: set[str], clip: Path | None = None) -> str:
     plain = config.model_dump(mode="json", include=fields)
-    files = [path for path in (clip, *(config.values("lut") if "lut" in fields else ())) if path is not None]
-    stamps = [(str(path), path.stat().st_mtime_ns if path.exists() else 0) for path in files]
-    return json.dumps([plain, stamps], sort_keys=True)
+    files = [clip, *(config.values("lut") if "lut" in fields else ()), *model_files(config).values()]
+    return json.dumps([plain, _stamps(files)], sort_keys=True)
+
+
+def _stamps(files: Iterable[Path | None]) -> list[tuple[str, int]]:
+    """When files were written last: the same name may be another file meanwhile."""
+    return [(str(path), path.stat().st_mtime_ns if path.exists() else 0) for path in files if path is not None]
 
 
 def same_stylizer_key(config: RenderConfig) -> str:
     """Equal for settings that load the same networks."""
     parts = {"style", "style_weight", "adain_model", "device", "precision", "regions", "keyframes", "shots"}
-    return config.model_dump_json(include=parts)
+    plain = config.model_dump(mode="json", include=parts)
+    return json.dumps([plain, _stamps(model_files(config).values())], sort_keys=True)
 
 
 def command_line(source: Path, output: Path, config: RenderConfig) -> str:

@@ -19,11 +19,13 @@ from vidstyle.protocols import FlowEstimator, Motion, Stylizer
 
 
 def a_fair_share() -> int:
-    """Bytes to hold: a quarter of the machine's memory, at least half a GiB and at most 8."""
+    """Bytes to hold: a quarter of the machine's memory or of its smallest GPU's, at least half a GiB and at most 8."""
     try:
         installed = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, OSError, ValueError):  # not every system tells
         installed = 4 << 30
+    for index in range(torch.cuda.device_count()):  # what was painted stays where it was
+        installed = min(installed, torch.cuda.get_device_properties(index).total_memory)
     return min(max(installed // 4, 1 << 29), 8 << 30)
 
 
@@ -47,6 +49,12 @@ class Memory:
                 return None
             self._held.move_to_end(key)
             return self._held[key][0]
+
+    def clear(self) -> None:
+        """Hold nothing any more."""
+        with self._lock:
+            self._held.clear()
+            self.num_bytes = 0
 
     def put(self, key: Hashable, value: Any, num_bytes: int) -> None:
         """Hold ``value``; what was unused for longest makes room. Something larger than all the room is not held."""

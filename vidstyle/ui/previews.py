@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from vidstyle.compose import Composition
 from vidstyle.config import RenderConfig, make_config, output_size
 from vidstyle.controls.clip import ClipFacts
-from vidstyle.errors import OpenError, VidstyleError
+from vidstyle.errors import DeviceError, OpenError, VidstyleError
 from vidstyle.flow.looking_back import LookingBack
 from vidstyle.flow.select import FlowChoice
 from vidstyle.frames import Packet, VideoFrame, VideoInfo
@@ -43,6 +42,7 @@ from vidstyle.ui.states import (
     keep_states,
     kept_indices,
 )
+from vidstyle.ui.thumbnails import resized
 
 #: ``source``: as decoded. ``draft``: painted on its own, no frame before it seen. ``parity``: as the render's.
 Kind = Literal["source", "draft", "parity"]
@@ -54,6 +54,8 @@ _BYTES_A_PIXEL = 34
 #: And for each pixel of a stylizer's states (51): two at each consistency painted ahead.
 _STATE_BYTES_A_PIXEL = 2 * 51 * len(NEIGHBOURS)
 _MAX_COMPOSITIONS = 4
+#: Clips, or ways to read one, whose samples are held.
+_MAX_FACTS = 2
 _MAX_TABS = 64
 #: What a thumbnail of a style goes by.
 _STYLE_FIELDS = {"style", "style_weight", "adain_model", "device", "precision", "fps", "video_stream", "deinterlace"}
@@ -156,7 +158,7 @@ class Previewer:
         self._memory = Memory(in_all - self._windows.max_bytes)
         self._compositions: OrderedDict[str, Composition] = OrderedDict()
         self._flows: dict[tuple[str, ...], FlowChoice] = {}
-        self._facts: dict[tuple[Any, ...], ClipFacts] = {}
+        self._facts: OrderedDict[tuple[Any, ...], ClipFacts] = OrderedDict()
         self._newest: OrderedDict[str, int] = OrderedDict()
         self._stopped = threading.Event()
         self._counting = threading.Lock()
@@ -184,9 +186,9 @@ class Previewer:
         with self._turn(tab, view) as check, self._opened(clip, at_seconds, config, wanted) as source:
             if kind == "source":
                 shown, num = source.shown, 0
-                data = _resized(shown.data, output_size(config.size, source.info.upright_size))
+                data = resized(shown.data, output_size(config.size, source.info.upright_size))
             else:
-                found = self._painted(source, clip, config, check, alone=kind == "draft")
+                found = self._painted_with_room(source, clip, config, check, alone=kind == "draft")
                 shown, data, num = found.painted.source, found.painted.data, found.num_warmup_frames
             shown_seconds = float(shown.pts * shown.time_base - source.origin)
         return Picture(data, shown_seconds, num, time.perf_counter() - started)
@@ -232,9 +234,7 @@ class Previewer:
     @contextmanager
     def _turn(self, tab: str, view: int) -> Iterator[Callable[[], None]]:
         with self._counting:
-            self._newest[tab] = max(view, self._newest.pop(tab, 0))
-            while len(self._newest) > _MAX_TABS:
-                self._newest.popitem(last=False)
+            _hold(self._newest, tab, max(view, self._newest.pop(tab, 0)), _MAX_TABS)
 
         def check() -> None:
             if self._stopped.is_set():
@@ -255,7 +255,8 @@ class Previewer:
             yield held.beginning(num_before)
             return
         with open_moment(clip, config, at_seconds, num_before) as reader:
-            facts = self._facts.setdefault(reading, _measured_once(clip_facts(reader, config)))
+            facts = self._facts.pop(reading, None) or _measured_once(clip_facts(reader, config))
+            _hold(self._facts, reading, facts, _MAX_FACTS)
             at = reader.origin + reader.moment(at_seconds)
             coming = Window(reader.info, reader, at, reader.origin, facts, num_before, num_before)
             if coming.expected_bytes > self._windows.max_bytes:  # too large to hold: read it as a render does
@@ -264,6 +265,18 @@ class Previewer:
             window = _decoded(coming)
         self._windows.put(key, window, window.expected_bytes)
         yield window
+
+    def _painted_with_room(
+        self, window: Window, clip: Path, config: RenderConfig, check: Callable[[], None], *, alone: bool
+    ) -> PreviewFrame:
+        try:
+            return self._painted(window, clip, config, check, alone=alone)
+        except DeviceError:
+            if not self._memory.num_bytes or window.times is None:
+                raise
+        self._memory.clear()  # what is remembered is worth less than what is asked for
+        torch.cuda.empty_cache()
+        return self._painted(window, clip, config, check, alone=alone)
 
     def _painted(
         self, window: Window, clip: Path, config: RenderConfig, check: Callable[[], None], *, alone: bool
@@ -307,9 +320,7 @@ class Previewer:
     def _composition(self, config: RenderConfig) -> Composition:
         key = same_stylizer_key(config)
         held = self._compositions.pop(key, None) or Composition.load(config)
-        self._compositions[key] = held
-        while len(self._compositions) > _MAX_COMPOSITIONS:
-            self._compositions.popitem(last=False)
+        _hold(self._compositions, key, held, _MAX_COMPOSITIONS)
         return replace(held, config=config)
 
     def _flow(self, composition: Composition) -> FlowChoice:
@@ -323,6 +334,12 @@ class Previewer:
         if key not in self._flows:
             self._flows[key] = composition.flow()
         return self._flows[key]
+
+
+def _hold(held: OrderedDict[Any, Any], key: Any, value: Any, most: int) -> None:
+    held[key] = value
+    while len(held) > most:
+        held.popitem(last=False)
 
 
 def _remembering(flow: FlowEstimator, memory: Memory, key: str, check: Callable[[], None]) -> FlowEstimator:
@@ -364,22 +381,3 @@ def _measured_once(facts: ClipFacts) -> ClipFacts:
 
 def _outside(window: Window) -> OpenError:
     return OpenError(f"The clip has no frame at {float(window.at - window.origin):g} s; choose an earlier moment.", "")
-
-
-def clip_thumbnail(clip: Path, at_seconds: float, height_px: int) -> Tensor:
-    """A small version of the frame shown at a moment, (3, ``height_px``, W) uint8 or uint16 RGB."""
-    with open_moment(clip, make_config(on_error="skip"), at_seconds, 0) as reader:
-        frame = next((item for item in reader if isinstance(item, VideoFrame)), None)
-        if frame is None:
-            raise OpenError(f"{clip.name} has no frame at {at_seconds:g} s; choose an earlier moment.", clip)
-    height, width = frame.data.shape[-2:]
-    return _resized(frame.data, (max(round(width * height_px / height), 1), height_px))
-
-
-def _resized(picture: Tensor, size: tuple[int, int]) -> Tensor:
-    width, height = size
-    if tuple(picture.shape[-2:]) == (height, width):
-        return picture
-    if picture.dtype == torch.uint16:
-        picture = (picture.to(torch.int32) >> 8).to(torch.uint8)
-    return F.interpolate(picture[None], size=(height, width), mode="bilinear", antialias=True)[0]

@@ -24,13 +24,15 @@ from vidstyle.config import RenderConfig
 from vidstyle.errors import ConfigError, OpenError, VidstyleError
 from vidstyle.media.in_memory import encode_jpeg, encode_png
 from vidstyle.media.names import is_clip
-from vidstyle.media.outputs import claim_output
+from vidstyle.media.outputs import claim_output, unwritable
+from vidstyle.media.part_file import write_whole
 from vidstyle.media.probe import probe_video
 from vidstyle.ui.controls import changed_settings, combined, command_line, described_controls, preset_text
 from vidstyle.ui.guard import Guard
 from vidstyle.ui.jobs import Jobs
-from vidstyle.ui.previews import Kind, Previewer, SupersededError, clip_thumbnail
+from vidstyle.ui.previews import Kind, Previewer, SupersededError
 from vidstyle.ui.session import MAX_UPLOAD_BYTES, NO_PICTURE_MODEL, RefusedError, Session, too_large
+from vidstyle.ui.thumbnails import clip_thumbnail
 
 STATIC = Path(__file__).parent / "static"
 _WINS = "What the preset's keyframes and shots say of it wins over this."
@@ -205,9 +207,11 @@ def _add_settings(app: FastAPI, session: Session) -> None:
         path = session.resolve(asked.output)
         if path.suffix != ".toml":
             raise ConfigError(f"{path.name} is no name for a preset; let it end in .toml.")
-        part = claim_output(path, overwrite=asked.overwrite)
-        part.write_text(preset_text(_config(session, asked.settings)), encoding="utf-8")
-        part.replace(path)
+        text = preset_text(_config(session, asked.settings))
+        try:
+            write_whole(path, text.encode(), overwrite=asked.overwrite)
+        except OSError as error:
+            raise unwritable(path, error) from error
         return {"path": str(path)}
 
 

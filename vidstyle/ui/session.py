@@ -81,15 +81,18 @@ class Session:
 
     def clips(self) -> list[dict[str, str]]:
         """Clips directly inside the opened folders."""
-        found = [path for folder in self.folders for path in sorted(folder.iterdir()) if path.is_file()]
-        return [{"path": str(path), "name": path.name} for path in found if is_clip(path)][:_MAX_LISTED]
+        found = [path for path in self._listed() if path.is_file() and is_clip(path)]
+        return [{"path": str(path), "name": path.name} for path in found][:_MAX_LISTED]
 
     def files(self, suffixes: Collection[str]) -> list[str]:
         """Files of some kinds directly inside the opened folders, by name; those of the first folder by name alone."""
-        found = [
-            path for folder in self.folders for path in sorted(folder.iterdir()) if path.suffix.lower() in suffixes
-        ]
+        found = [path for path in self._listed() if path.suffix.lower() in suffixes]
         return [path.name if path.parent == self.folders[0] else str(path) for path in found][:_MAX_LISTED]
+
+    def _listed(self) -> Iterator[Path]:
+        """What is directly inside the opened folders, but for links that lead out, and names that are no text."""
+        for folder in self.folders:
+            yield from (path for path in sorted(folder.iterdir()) if is_text(path) and self._is_inside(path.resolve()))
 
     def check_style(self, style: str) -> str:
         """Let known styles, the one given at the start, handed-over pictures and files in opened folders through.
@@ -196,3 +199,8 @@ def _members(path: Path) -> Iterator[Path]:
 
 def _label(path: Path) -> str:
     return path.stem.rsplit("-", 1)[0]
+
+
+def is_text(path: Path) -> bool:
+    """Whether a path is valid text; of others Python keeps the bytes as surrogates."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in str(path))

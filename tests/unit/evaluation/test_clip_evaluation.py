@@ -172,6 +172,20 @@ def test_clips_of_other_proportions_are_refused(source: Path, tmp_path: Path) ->
         MatchedClips(source, cropped)
 
 
+def test_what_goes_on_after_the_range_is_told_of(source: Path, tmp_path: Path) -> None:
+    whole = write_frames(tmp_path / "whole.mkv", inverted(sliding(NUM)))
+    assert "whole.mkv goes on after the last frame compared" in evaluate(source, whole, end_seconds=0.3).notes[0]
+    part = write_frames(tmp_path / "part.mkv", list(inverted(sliding(NUM)))[:8])
+    assert not evaluate(source, part, end_seconds=0.32).notes
+
+
+@pytest.mark.parametrize("size", ["1x1", "96x1", "7x5"])
+def test_pictures_too_small_to_judge_are_refused(source: Path, tmp_path: Path, size: str) -> None:
+    painted = write_frames(tmp_path / "painted.mkv", inverted(sliding(3)))
+    with pytest.raises(UnsupportedMediaError, match=rf"at {size} pixels.*--size"):
+        MatchedClips(source, painted, size=size)
+
+
 def test_a_shorter_clip_is_refused_unless_the_end_is_named(source: Path, tmp_path: Path) -> None:
     short = write_frames(tmp_path / "short.mkv", inverted(sliding(NUM - 4)))
     with pytest.raises(UnsupportedMediaError, match=r"short.mkv ends after 14 frames .* with --end"):

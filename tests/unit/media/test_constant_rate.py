@@ -1,9 +1,9 @@
-"""Frames dropped and repeated as FFmpeg's fps filter drops and repeats them."""
+"""Frames dropped and repeated as FFmpeg's fps filter does it, but for what a coarse clock rounds down."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 import av
@@ -56,7 +56,7 @@ def by_ffmpeg(frames: Sequence[DecodedFrame], rate: Fraction) -> list[tuple[int,
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.integers(1, 400), min_size=0, max_size=12), st.integers(0, 9000), st.sampled_from(RATES))
-def test_the_choice_is_ffmpeg_s(steps: list[int], start: int, rate: Fraction) -> None:
+def test_the_choice_is_ffmpeg_s_a_tick_later(steps: list[int], start: int, rate: Fraction) -> None:
     times = [start]
     for step in steps:
         times.append(times[-1] + step)
@@ -66,8 +66,20 @@ def test_the_choice_is_ffmpeg_s(steps: list[int], start: int, rate: Fraction) ->
         for item in at_constant_rate(frames, rate)
         if isinstance(item, DecodedFrame)
     ]
-    theirs = by_ffmpeg(frames, rate)
+    theirs = by_ffmpeg(frames_of([time + 1 for time in times]), rate)
     assert ours == theirs or (not theirs and len(ours) == 1)
+
+
+@pytest.mark.parametrize("rounding", [math.floor, round])
+@pytest.mark.parametrize("rate", [24, 60, Fraction(60000, 1001), 50])
+def test_at_half_the_rate_every_second_frame_is_shown(rate: Fraction, rounding: Callable[[Fraction], int]) -> None:
+    frames = frames_of([rounding(1000 * index / Fraction(rate)) for index in range(240)])
+    chosen = [
+        int(item.frame.to_ndarray()[0, 0])
+        for item in at_constant_rate(frames, Fraction(rate) / 2)
+        if isinstance(item, DecodedFrame)
+    ]
+    assert chosen[:119] == list(range(0, 238, 2))
 
 
 def test_a_broken_timestamp_behind_the_end_repeats_nothing() -> None:

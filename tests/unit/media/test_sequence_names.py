@@ -155,6 +155,15 @@ def test_frames_on_twos(tmp_path: Path) -> None:
     assert choice.before == (1001, 1003)
 
 
+def test_sound_starts_where_the_range_does_on_every_second_frame_too(tmp_path: Path) -> None:
+    pattern = parse_pattern(make_sequence(tmp_path, numbers=range(1001, 1025)))
+    whole, part, odd = (choose_frames(pattern, frames=f"{n}-1018x2") for n in (1001, 1007, 1008))
+    assert whole.numbers[part.num_skipped] == 1007
+    assert (part.num_skipped, odd.num_skipped) == (3, 3)
+    assert not part.leaps
+    assert choose_frames(pattern, frames="1003-1004,1015-1022").leaps
+
+
 def test_times_select_frames(tmp_path: Path) -> None:
     pattern = parse_pattern(make_sequence(tmp_path, numbers=range(1001, 1013)))
     rate = Fraction(24)

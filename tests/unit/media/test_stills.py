@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import struct
 from pathlib import Path
 
@@ -350,16 +351,28 @@ def test_output_equal_to_input_is_refused(tmp_path: Path) -> None:
 
 
 def test_full_disk_leaves_nothing(tmp_path: Path) -> None:
-    if not Path("/dev/full").exists():
-        pytest.skip("no /dev/full on this system")
     path = tmp_path / "a.png"
     path.write_bytes(b"precious")
-    (tmp_path / "a.png.part").symlink_to("/dev/full")
-    with pytest.raises(EncodeError, match="space") as error:
-        write_still(path, torch.zeros(3, 64, 64).byte(), overwrite=True)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+    try:
+        with pytest.raises(EncodeError, match="space") as error:
+            write_still(path, torch.rand(3, 64, 64).mul(255).byte(), overwrite=True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert one_sentence(error, path)
     assert path.read_bytes() == b"precious"
     assert names(tmp_path) == ["a.png"]
+
+
+def test_what_a_planted_link_leads_to_is_left_alone(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere.txt"
+    elsewhere.write_bytes(b"precious")
+    (tmp_path / "a.png.part").symlink_to(elsewhere)
+    write_still(tmp_path / "a.png", torch.zeros(3, 8, 8).byte())
+    assert elsewhere.read_bytes() == b"precious"
+    assert not (tmp_path / "a.png").is_symlink()
+    assert read_still(tmp_path / "a.png").data.shape == (3, 8, 8)
 
 
 def test_places_where_nothing_can_be_written(tmp_path: Path) -> None:

@@ -111,8 +111,8 @@ def test_what_was_read_before_the_source_failed_is_finished(num_threads: int, ba
         raise MediaError("the rest is damaged", Path("clip.mp4"))
 
     found: list[object] = []
+    changes = {} if is_steady else {"temporal": None}
     with pytest.raises(MediaError, match="the rest is damaged"):
-        changes = {} if is_steady else {"temporal": None}
         found.extend(paint_stream(failing(), painter(Inverting(), batch_size=batch_size, **changes)))
     assert len(found) == 7
 
