@@ -18,6 +18,7 @@ from vidstyle.controls.clip import facts_of_picture
 from vidstyle.errors import ConfigError, UnsupportedMediaError
 from vidstyle.frames import VideoFrame
 from vidstyle.media.comparisons import check_comparison
+from vidstyle.media.sequence_names import is_sequence
 from vidstyle.media.stills import claim_output, holds_sixteen_bits, is_still, read_still, write_still
 from vidstyle.planning import plan_still, refuse_picture
 from vidstyle.previewing.cells import CellMaker, PreviewCell, sheet_of
@@ -229,7 +230,9 @@ def preview(
     if output is not None:
         if not is_still(output):
             raise UnsupportedMediaError(
-                f"{output} is not a picture; write the preview to .png or .jpg, or pass --clip for a video.", output
+                f"{output} is {'a sequence of many' if is_sequence(output) else 'not a'} picture"
+                f"{'s' * is_sequence(output)}; write the preview to .png or .jpg, or pass --clip for a video.",
+                output,
             )
         claim_output(output, source=source, overwrite=overwrite)
     times = times[:1] if is_still(source) else times

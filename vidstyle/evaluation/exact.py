@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -91,13 +91,3 @@ class SequenceEvaluator:
             low_pass_psnr_min=compared.low_pass_psnr_min,
             ghosting_psnr=compared.ghosting_psnr,
         )
-
-
-def evaluate_sequence(
-    sequence: SyntheticSequence, frames: Iterable[tuple[Tensor, Tensor]], gaps: Sequence[int] = GAPS
-) -> SequenceMetrics:
-    """Measure a clip given as (steady, per-frame) pairs of (3, H, W) pictures in [0, 1], with exact flow."""
-    evaluator = SequenceEvaluator(sequence, gaps)
-    for steady, per_frame in frames:
-        evaluator.push(steady, per_frame)
-    return evaluator.result()

@@ -78,7 +78,6 @@ class PartOfClip:
         self.num_warmup_frames = min(run.first, num_warmup_frames)
         self.clip = clip
         self._run = run
-        self._first_seconds = first_seconds
         self._needs_lead = run.first < num_warmup_frames
 
     def __iter__(self) -> Iterator[VideoFrame | Packet]:
@@ -87,7 +86,7 @@ class PartOfClip:
         for item in self.clip:
             if isinstance(item, Packet):
                 continue
-            if self._first_seconds is not None and item.seconds < self._first_seconds:
+            if self.first_seconds is not None and item.seconds < self.first_seconds:
                 if self._needs_lead:
                     yield item
                 continue

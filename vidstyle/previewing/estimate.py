@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from vidstyle.compose import choose_compute
 from vidstyle.config import RenderConfig, output_size
 from vidstyle.encoding import bits_per_second
 from vidstyle.errors import ConfigError, MediaError
@@ -33,11 +34,13 @@ class _Measured:
         num_frames: that were clocked.
         seconds: they took.
         packets: of those that were encoded.
+        device_bytes: most memory of a GPU that was in use.
     """
 
     num_frames: int = 0
     seconds: float = 0.0
     packets: list[PacketSize] = field(default_factory=list)
+    device_bytes: int = 0
 
 
 class Estimator(Closing):
@@ -61,6 +64,7 @@ class Estimator(Closing):
         self._suffix = suffix or (own if own in WRITABLE_SUFFIXES else ".mp4")
         self._measured: dict[str, _Measured] = {}
         self._fixed_memory: int | None = None
+        self._device = choose_compute(config.device, config.precision).device
         self._open = ExitStack()
         try:
             self._reader = open_source(source, None, config, lambda _: None)
@@ -97,6 +101,8 @@ class Estimator(Closing):
             encodes: frames will be given to it, not only clocked.
         """
         file = self._folder / f"piece{self._suffix}"
+        if self._device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self._device)
         with ExitStack() as stack:
             sink = None
             if encodes and self._plan is not None:
@@ -109,6 +115,8 @@ class Estimator(Closing):
         num_frames, seconds = meter.steady()
         measured.num_frames += num_frames
         measured.seconds += seconds
+        if self._device.type == "cuda":
+            measured.device_bytes = max(measured.device_bytes, torch.cuda.max_memory_allocated(self._device))
         if file.is_file():
             measured.packets += video_packet_sizes(file)
             file.unlink()
@@ -128,14 +136,13 @@ class Estimator(Closing):
         peak, fixed = _memory_bytes("VmHWM"), self._fixed_memory
         if peak is not None and fixed is not None and larger != 1:
             peak = round(fixed + max(peak - fixed, 0) * larger)
-        device = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
         return RenderEstimate(
             style=style,
             size=self._size,
             num_frames=self._reader.num_frames_expected,
             frames_per_second=rate,
             memory_bytes=peak,
-            device_memory_bytes=round(device * larger) or None,
+            device_memory_bytes=round(measured.device_bytes * larger) or None,
             output_bytes=self._output_bytes(measured, larger),
             suffix=self._suffix,
         )

@@ -237,16 +237,15 @@ def _true_at(mask: Tensor) -> Tensor:
     return mask.flatten().nonzero()[:, 0]
 
 
-def match_band_energy(image: Tensor, reference: Tensor, gain_range: tuple[float, float] = GAIN_RANGE) -> Tensor:
+def match_band_energy(image: Tensor, reference: Tensor) -> Tensor:
     """Give the two finest Laplacian bands of ``image`` the local energy they have in ``reference``.
 
-    Each band is multiplied by clip(sqrt((E_ref + ε) / (E_img + ε)), *gain_range), E being the band's energy averaged
+    Each band is multiplied by clip(sqrt((E_ref + ε) / (E_img + ε)), *GAIN_RANGE), E being the band's energy averaged
     over channels and over about 20 pixels around, by a tent: a single box rings, and where it does specks grow.
 
     Args:
         image: (1, C, H, W).
         reference: (1, C, H, W).
-        gain_range: smallest and largest gain.
 
     Returns:
         (1, C, H, W), not clamped.
@@ -256,16 +255,16 @@ def match_band_energy(image: Tensor, reference: Tensor, gain_range: tuple[float,
         return image
     fine, middle = laplacian_bands(image, 2)
     fine_wanted, middle_wanted = laplacian_bands(reference, 2)
-    correction = weigh_(middle, _band_gain(middle, middle_wanted, 2, gain_range).sub_(1.0))
-    corrected = weigh_(fine, _band_gain(fine, fine_wanted, 4, gain_range).sub_(1.0)).add_(image)
+    correction = weigh_(middle, _band_gain(middle, middle_wanted, 2).sub_(1.0))
+    corrected = weigh_(fine, _band_gain(fine, fine_wanted, 4).sub_(1.0)).add_(image)
     return corrected.add_(enlarge(correction, size))
 
 
-def _band_gain(band: Tensor, wanted: Tensor, cell_px: int, gain_range: tuple[float, float]) -> Tensor:
+def _band_gain(band: Tensor, wanted: Tensor, cell_px: int) -> Tensor:
     """(1, 1, H, W); ``wanted`` is overwritten."""
     squares = band * band, wanted.square_()
     found, target = (tent_blur(cell_means(channel_mean(each), cell_px)) for each in squares)
-    gain = ((target + _ENERGY_FLOOR) / (found + _ENERGY_FLOOR)).sqrt_().clamp_(*gain_range)
+    gain = ((target + _ENERGY_FLOOR) / (found + _ENERGY_FLOOR)).sqrt_().clamp_(*GAIN_RANGE)
     return enlarge(gain, (band.shape[-2], band.shape[-1]))
 
 

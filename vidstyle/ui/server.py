@@ -63,16 +63,14 @@ class OutputRequest(Settings):
     overwrite: bool = False
 
 
-def create_app(session: Session, port: int, previewer: Previewer | None = None) -> FastAPI:
+def create_app(session: Session, port: int) -> FastAPI:
     """The page's server, guarded.
 
     Args:
         session: what it may see.
         port: it will listen on.
-        previewer: makes frames; a fresh one by default.
     """
-    previewer = previewer or Previewer()
-    jobs = Jobs()
+    previewer, jobs = Previewer(), Jobs()
 
     def stop() -> None:
         previewer.stop()

@@ -8,7 +8,7 @@ from fractions import Fraction
 import pytest
 import torch
 
-from vidstyle.evaluation.exact import SequenceEvaluator, evaluate_sequence
+from vidstyle.evaluation.exact import SequenceEvaluator
 
 HEIGHT, WIDTH = 48, 64
 
@@ -48,7 +48,10 @@ def clip() -> list[torch.Tensor]:
 def test_a_steady_clip_scores_zero_and_flicker_does_not() -> None:
     frames = clip()
     flickering = [(f + 0.1 * (noise(20 + i) - 0.5)).clamp(0, 1) for i, f in enumerate(frames)]
-    result = evaluate_sequence(SlidingSequence(), zip(frames, flickering, strict=True))
+    evaluator = SequenceEvaluator(SlidingSequence())
+    for steady, per_frame in zip(frames, flickering, strict=True):
+        evaluator.push(steady, per_frame)
+    result = evaluator.result()
     assert result.num_frames == 12
     assert result.warping_error[1] < 1e-9
     assert result.warping_error[5] < 1e-9
