@@ -229,10 +229,9 @@ def preview(
         return PreviewReport((), None, output, report.flow, report, estimates)
     if output is not None:
         if not is_still(output):
+            kind = "a sequence of many pictures" if is_sequence(output) else "not a picture"
             raise UnsupportedMediaError(
-                f"{output} is {'a sequence of many' if is_sequence(output) else 'not a'} picture"
-                f"{'s' * is_sequence(output)}; write the preview to .png or .jpg, or pass --clip for a video.",
-                output,
+                f"{output} is {kind}; write the preview to .png or .jpg, or pass --clip for a video.", output
             )
         claim_output(output, source=source, overwrite=overwrite)
     times = times[:1] if is_still(source) else times

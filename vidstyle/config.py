@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Collection, Mapping
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +17,9 @@ from vidstyle.errors import ConfigError
 from vidstyle.explain import explain
 from vidstyle.file_settings import beside
 from vidstyle.moments import Timecode, check_frames, parse_moment, parse_rate
+
+#: Sides that follow from each other are rounded to even numbers.
+_ROUNDING_PX = 2
 
 FlowName = Literal["auto", "raft", "raft-small", "raft-large", "dis", "none"]
 
@@ -165,6 +169,20 @@ def output_size(size: str | None, source: tuple[int, int]) -> tuple[int, int]:
     if not all(1 <= side <= 16384 for side in result):
         raise ConfigError(f"Size {size} gives {result[0]}x{result[1]} pixels; sides go from 1 to 16384.")
     return result
+
+
+def output_pixel_shape(size: str | None, source: tuple[int, int], pixel_shape: Fraction) -> Fraction:
+    """Width over height of the output's pixels, from ``size`` and the source's (width, height) and pixel shape.
+
+    Where pixels are not square and ``size`` names both sides, the shape changes with them and the picture's proportions
+    stay, as with FFmpeg's ``scale``. Square pixels stay square: whoever names both sides means them.
+    """
+    if pixel_shape == 1 or size is None or "x" not in size:
+        return pixel_shape
+    width, height = output_size(size, source)
+    if abs(width - height * source[0] / source[1]) <= _ROUNDING_PX:
+        return pixel_shape
+    return (pixel_shape * source[0] * height / (source[1] * width)).limit_denominator(1000)
 
 
 def _even(value: float) -> int:

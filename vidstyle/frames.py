@@ -81,6 +81,11 @@ class VideoInfo:
         """(width, height) in pixels as a viewer sees the picture, and as readers deliver it."""
         return (self.height, self.width) if self.rotation_degrees % 180 else (self.width, self.height)
 
+    @property
+    def upright_pixel_shape(self) -> Fraction:
+        """Width of a pixel over its height, likewise."""
+        return 1 / self.sample_aspect_ratio if self.rotation_degrees % 180 else self.sample_aspect_ratio
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VideoFrame:

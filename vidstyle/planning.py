@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vidstyle.config import RenderConfig, complete_config, make_config, output_size
+from vidstyle.config import RenderConfig, complete_config, make_config, output_pixel_shape, output_size
 from vidstyle.controls.keyframes import check_keyframes
 from vidstyle.controls.shots import resolve_shots
 from vidstyle.encoding import bits_per_second
@@ -238,7 +239,13 @@ def plan_still(source: Path, output: Path, size: tuple[int, int], config: Render
 
 
 def plan_render(
-    reader: VideoReader | SequenceReader, source: Path, output: Path, config: RenderConfig, notes: Sequence[str] = ()
+    reader: VideoReader | SequenceReader,
+    source: Path,
+    output: Path,
+    config: RenderConfig,
+    notes: Sequence[str] = (),
+    *,
+    size: tuple[int, int] | None = None,
 ) -> tuple[RenderPlan, OutputPlan | SequencePlan | None]:
     """Decide what becomes of a clip or a sequence.
 
@@ -248,6 +255,7 @@ def plan_render(
         output: where to; the suffix names the container.
         config: settings.
         notes: what is known already that cannot be kept.
+        size: (width, height) of the frames to come, where they show more than the painting.
 
     Returns:
         The plan for people and programs, and what a writer needs of it; None for a GIF.
@@ -257,7 +265,9 @@ def plan_render(
         ConfigError: the encoder or the container refuses the settings, or shots cannot be placed in the clip.
         OpenError: the cut list cannot be read.
     """
-    size = output_size(config.size, reader.info.upright_size)
+    info = reader.info
+    size = size or output_size(config.size, info.upright_size)
+    pixel_shape = output_pixel_shape(config.size, info.upright_size, info.upright_pixel_shape)
     shots = resolve_shots(config, reader)
     notes = [*notes, *check_keyframes(config, reader.moment, reader.own_seconds)]
     notes += shots.notes if shots is not None else ()
@@ -272,12 +282,13 @@ def plan_render(
         streams = tuple(_without_place(stream, "a GIF") for stream in reader.streams)
         return RenderPlan(*names, "gif", size, num_frames=num_frames, streams=streams, notes=tuple(notes)), None
     if is_sequence(output):
-        return _plan_sequence(reader, names, output, config, notes)
+        return _plan_sequence(reader, names, output, config, notes, size=size, pixel_shape=pixel_shape)
     encoding = config.encoding(output.suffix)
     planned = plan_output(
         output,
         reader,
         size=size,
+        pixel_shape=pixel_shape,
         codec=encoding.codec,
         crf=encoding.crf,
         bitrate=bits_per_second(encoding.bitrate) if encoding.bitrate else None,
@@ -317,6 +328,9 @@ def _plan_sequence(
     output: Path,
     config: RenderConfig,
     notes: Sequence[str],
+    *,
+    size: tuple[int, int],
+    pixel_shape: Fraction,
 ) -> tuple[RenderPlan, SequencePlan]:
     from vidstyle.media.sequence_plan import lost_in_sequence, plan_sequence  # noqa: PLC0415  # as above
 
@@ -324,7 +338,8 @@ def _plan_sequence(
     planned = plan_sequence(
         output,
         reader,
-        size=output_size(config.size, reader.info.upright_size),
+        size=size,
+        pixel_shape=pixel_shape,
         display=_display(config, stays_linear=False),
         pixel_format=None if for_clips else config.pixel_format,
         options=None if for_clips else config.encoder_options,

@@ -84,7 +84,8 @@ def render_clip(
     with open_source(source, output, config, warnings.append, warmup_frames=num_warmup(config)) as reader:
         composition = Composition.load(config)
         flow = composition.flow()
-        plan, planned = plan_render(reader, source, output, _as_shown(config, reader, show), warnings)
+        size = None if show is None else show.size(output_size(config.size, reader.info.upright_size))
+        plan, planned = plan_render(reader, source, output, config, warnings, size=size)
         job = _Job(source, output, config, overwrite, reader, composition, flow, plan, planned)
         runs = job.runs()
         stats = RenderStats()
@@ -177,13 +178,6 @@ class _Job:
             yield sink
         finally:
             sink.abort()
-
-
-def _as_shown(config: RenderConfig, reader: VideoReader | SequenceReader, show: Presentation | None) -> RenderConfig:
-    if show is None:
-        return config
-    width, height = show.size(output_size(config.size, reader.info.upright_size))
-    return config.model_copy(update={"size": f"{width}x{height}"})
 
 
 def _counting_on(on_progress: OnProgress, num_before: int, expected: int | None) -> Callable[[int], None]:

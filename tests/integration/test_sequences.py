@@ -139,6 +139,14 @@ def test_pixel_shape_is_kept(tmp_path: Path) -> None:
     assert read_picture(tmp_path / "o.1.exr").sample_aspect_ratio == 2
     assert probe_video(tmp_path / "o.mp4").sample_aspect_ratio == 2
 
+    wide = IDENTITY | {"size": "128x48"}  # twice as wide: square pixels, and the same picture
+    package.stylize(tmp_path / "s.%d.exr", tmp_path / "wide.%d.exr", **wide)
+    package.stylize(tmp_path / "o.mp4", tmp_path / "wide.mp4", **wide)
+    assert read_picture(tmp_path / "wide.1.exr").sample_aspect_ratio == 1
+    assert probe_video(tmp_path / "wide.mp4").sample_aspect_ratio == 1
+    package.preview(tmp_path / "o.mp4", tmp_path / "both.mp4", at=0, clip_seconds=0.05, compare="side", **IDENTITY)
+    assert probe_video(tmp_path / "both.mp4").sample_aspect_ratio == 2
+
 
 @pytest.mark.parametrize(
     ("pattern", "settings", "expected"),

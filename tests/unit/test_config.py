@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidstyle.config import RenderConfig, load_preset, make_config, output_size, shipped_presets
+from vidstyle.config import RenderConfig, load_preset, make_config, output_pixel_shape, output_size, shipped_presets
 from vidstyle.errors import ConfigError
 
 sides = st.integers(1, 4096)
@@ -75,6 +76,26 @@ def test_flags_win_over_the_preset_and_the_preset_over_defaults() -> None:
 
 def test_a_flag_of_zero_counts_as_given() -> None:
     assert make_config("film", consistency=0.0).consistency == 0.0
+
+
+@pytest.mark.parametrize(
+    ("size", "source", "shape", "expected"),
+    [
+        (None, (720, 576), "16/15", "16/15"),
+        ("288p", (720, 576), "16/15", "16/15"),
+        ("50%", (720, 576), "16/15", "16/15"),
+        ("768x576", (720, 576), "16/15", "1"),  # 4:3
+        ("1024x576", (720, 576), "64/45", "1"),  # 16:9
+        ("720x576", (720, 576), "16/15", "16/15"),
+        ("361x288", (720, 576), "16/15", "16/15"),  # as near as whole pixels get
+        ("360x576", (720, 576), "16/15", "32/15"),
+        ("100x100", (640, 360), "1", "1"),
+    ],
+)
+def test_pixels_that_are_not_square_change_their_shape_with_both_sides(
+    size: str | None, source: tuple[int, int], shape: str, expected: str
+) -> None:
+    assert output_pixel_shape(size, source, Fraction(shape)) == Fraction(expected)
 
 
 def test_a_preset_can_be_a_file(tmp_path: Path) -> None:

@@ -68,6 +68,7 @@ def plan_output(
     clip: Clip,
     *,
     size: tuple[int, int] | None = None,
+    pixel_shape: Fraction | None = None,
     codec: str | None = None,
     crf: int | None = None,
     bitrate: int | None = None,
@@ -85,6 +86,7 @@ def plan_output(
         path: output; its suffix chooses the container (.mp4 .m4v .mov .mkv .webm).
         clip: the source: time base, colour tags, pixel shape and streams come from it.
         size: (width, height) in pixels of the frames to come; the source's upright size by default.
+        pixel_shape: width of their pixels over their height; the source's by default.
         codec: FFmpeg's name of a video encoder; libx264, or libvpx-vp9 for .webm, by default.
         crf: constant quality, where the encoder has it; 18 for libx264 by default.
         bitrate: bits a second, instead of a constant quality.
@@ -102,7 +104,6 @@ def plan_output(
     """
     container = container_for(Path(path))
     info = clip.info
-    sideways = info.rotation_degrees % 180 == 90
     notes: list[str] = []
     settings = choose_encoder(
         codec or container.video_codec,
@@ -110,7 +111,7 @@ def plan_output(
         rate=info.average_rate,
         time_base=info.time_base,
         color=info.color,
-        sample_aspect_ratio=1 / info.sample_aspect_ratio if sideways else info.sample_aspect_ratio,
+        sample_aspect_ratio=pixel_shape or info.upright_pixel_shape,
         crf=crf,
         bitrate=bitrate,
         preset=preset,

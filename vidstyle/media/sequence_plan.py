@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 
 from vidstyle.media.linear_light import DisplayTransform
@@ -82,6 +83,7 @@ def plan_sequence(
     reader: VideoReader | SequenceReader,
     *,
     size: tuple[int, int],
+    pixel_shape: Fraction,
     display: DisplayTransform,
     pixel_format: str | None = None,
     options: Mapping[str, str] | None = None,
@@ -92,6 +94,7 @@ def plan_sequence(
         output: pattern.
         reader: the source, open.
         size: (width, height) in pixels of the frames to come.
+        pixel_shape: width of their pixels over their height.
         display: of linear light, for formats that store it; where the source is linear too, its own is used.
         pixel_format: by FFmpeg's name; follows the source by default.
         options: of the encoder.
@@ -103,7 +106,14 @@ def plan_sequence(
     pattern = parse_pattern(output)
     source = reader.sequence if isinstance(reader, SequenceReader) else None
     numbers = None if source is None else source.choice.numbers
-    form = choose_format(pattern, reader.info, alpha=reader.keeps_alpha, pixel_format=pixel_format, options=options)
+    form = choose_format(
+        pattern,
+        reader.info,
+        pixel_shape=pixel_shape,
+        alpha=reader.keeps_alpha,
+        pixel_format=pixel_format,
+        options=options,
+    )
     back = (None if source is None else source.display) or replace(display, keeps_highlights=False)
     return SequencePlan(
         pattern=pattern,

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -94,6 +95,7 @@ def choose_format(
     pattern: FramePattern,
     info: VideoInfo,
     *,
+    pixel_shape: Fraction | None = None,
     alpha: bool = False,
     pixel_format: str | None = None,
     options: Mapping[str, str] | None = None,
@@ -103,6 +105,7 @@ def choose_format(
     Args:
         pattern: of the output.
         info: of the source.
+        pixel_shape: width of a pixel over its height; the source's by default.
         alpha: its opacity is kept.
         pixel_format: by FFmpeg's name, instead of the one that suits the source.
         options: of the encoder.
@@ -132,9 +135,7 @@ def choose_format(
             near = near_matches(pixel_format, allowed, f"they have {', '.join(dict.fromkeys(allowed))}")
             raise ConfigError(f"{pattern.suffix} sequences have no pixel format {pixel_format!r}{near}")
         chosen = pixel_format
-    sideways = info.rotation_degrees % 180 == 90
-    ratio = 1 / info.sample_aspect_ratio if sideways else info.sample_aspect_ratio
-    form = PictureFormat(codec, chosen, all_options, ratio)
+    form = PictureFormat(codec, chosen, all_options, pixel_shape or info.upright_pixel_shape)
     _try(form)
     return form
 

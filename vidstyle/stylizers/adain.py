@@ -261,7 +261,7 @@ def adain(content: Tensor, style_mean: Tensor, style_deviation: Tensor) -> Tenso
         (N, C, H, W) with the dtype of ``content``.
     """
     if content[0, 0].numel() == 1:  # one feature has no deviation; torch refuses to divide by it
-        return style_mean.to(content.dtype).expand_as(content)
+        return style_mean.to(content.dtype).expand_as(content).clone()
     # Each as a batch of one, whose statistics torch is several times as fast with where channels are interleaved; and
     # no picture comes out differently for its company.
     pictures = [
