@@ -198,7 +198,7 @@ def make_config(preset: str | Path | None = None, **flags: Any) -> RenderConfig:
     Raises:
         ConfigError: an unknown key, a wrong type or a value out of range; the message names it.
     """
-    values = beside(load_preset(preset), preset_path(preset).parent) if preset is not None else {}
+    values = load_preset(preset) if preset is not None else {}
     text = preset_path(preset).read_text(encoding="utf-8-sig") if preset is not None else ""
     given = {key: value for key, value in flags.items() if value is not None}
     values = override(values, given)
@@ -281,13 +281,13 @@ def preset_path(preset: str | Path) -> Path:
 
 
 def load_preset(preset: str | Path) -> dict[str, Any]:
-    """Read a preset: a TOML file, or the name of a shipped one.
+    """Read a preset: a TOML file, or the name of a shipped one; files beside it are found from the current folder.
 
     Raises:
         ConfigError: there is none, or it is not TOML.
     """
     path = preset_path(preset)
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        return beside(tomllib.loads(path.read_text(encoding="utf-8-sig")), path.parent)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"Preset {path} is not valid TOML: {error}.") from error

@@ -21,7 +21,7 @@ from vidstyle.media.encoder_options import near_matches, option_names
 from vidstyle.media.failures import encode_errors, reason
 from vidstyle.media.linear_light import DisplayTransform, limit_highlights
 from vidstyle.media.outputs import claim_output
-from vidstyle.media.part_file import PartFile
+from vidstyle.media.part_file import write_whole
 from vidstyle.media.picture_files import Array, PictureFormat, encode_picture, is_float, open_encoder, read_picture
 from vidstyle.media.sequence_names import FramePattern, describe_frames
 
@@ -95,7 +95,7 @@ def choose_format(
     pattern: FramePattern,
     info: VideoInfo,
     *,
-    pixel_shape: Fraction | None = None,
+    pixel_shape: Fraction,
     alpha: bool = False,
     pixel_format: str | None = None,
     options: Mapping[str, str] | None = None,
@@ -105,7 +105,7 @@ def choose_format(
     Args:
         pattern: of the output.
         info: of the source.
-        pixel_shape: width of a pixel over its height; the source's by default.
+        pixel_shape: width of a pixel over its height.
         alpha: its opacity is kept.
         pixel_format: by FFmpeg's name, instead of the one that suits the source.
         options: of the encoder.
@@ -135,7 +135,7 @@ def choose_format(
             near = near_matches(pixel_format, allowed, f"they have {', '.join(dict.fromkeys(allowed))}")
             raise ConfigError(f"{pattern.suffix} sequences have no pixel format {pixel_format!r}{near}")
         chosen = pixel_format
-    form = PictureFormat(codec, chosen, all_options, pixel_shape or info.upright_pixel_shape)
+    form = PictureFormat(codec, chosen, all_options, pixel_shape)
     _try(form)
     return form
 
@@ -246,13 +246,8 @@ class SequenceWriter:
 
     def _write_file(self, item: VideoFrame, path: Path, limits: Tensor | None) -> None:
         data = self._encode(item, path, limits)
-        part = PartFile(claim_output(path, overwrite=self._overwrite), path)
-        try:
-            with encode_errors(path):
-                part.path.write_bytes(data)
-                part.publish()
-        finally:
-            part.discard()
+        with encode_errors(path):
+            write_whole(path, data, overwrite=self._overwrite)
 
     def _encode(self, item: VideoFrame, path: Path, limits: Tensor | None) -> bytes:
         alpha = item.alpha if self._form.has_alpha else None

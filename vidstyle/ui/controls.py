@@ -196,19 +196,15 @@ def _settings_beyond(config: RenderConfig, *reaches: Reach) -> set[str]:
 def _key(config: RenderConfig, fields: set[str], clip: Path | None = None) -> str:
     plain = config.model_dump(mode="json", include=fields)
     files = [clip, *(config.values("lut") if "lut" in fields else ()), *model_files(config).values()]
-    return json.dumps([plain, _stamps(files)], sort_keys=True)
-
-
-def _stamps(files: Iterable[Path | None]) -> list[tuple[str, int]]:
-    """When files were written last: the same name may be another file meanwhile."""
-    return [(str(path), path.stat().st_mtime_ns if path.exists() else 0) for path in files if path is not None]
+    # The same name may be another file meanwhile.
+    stamps = [(str(path), path.stat().st_mtime_ns if path.exists() else 0) for path in files if path is not None]
+    return json.dumps([plain, stamps], sort_keys=True)
 
 
 def same_stylizer_key(config: RenderConfig) -> str:
     """Equal for settings that load the same networks."""
     parts = {"style", "style_weight", "adain_model", "device", "precision", "regions", "keyframes", "shots"}
-    plain = config.model_dump(mode="json", include=parts)
-    return json.dumps([plain, _stamps(model_files(config).values())], sort_keys=True)
+    return _key(config, parts)
 
 
 def command_line(source: Path, output: Path, config: RenderConfig) -> str:
