@@ -329,5 +329,9 @@ def run_job(job: str, arguments: str) -> None:
         sys.exit(f"benchmark: {error}")
 
 
-if __name__ == "__main__":
+def main() -> None:
     run_job(*sys.argv[1:])
+
+
+if __name__ == "__main__":
+    main()

@@ -15,15 +15,22 @@ from vidstyle.evaluation.synthetic import sample_scene
 from vidstyle.frames import VideoFrame
 
 SIZE = (160, 96)
+NUM_FRAMES = 8
 
 
-def painted(device: str, precision: str, style: Path) -> list[torch.Tensor]:
+@pytest.fixture(scope="module")
+def frames() -> list[VideoFrame]:
     scene = sample_scene(*SIZE, 12)
+    return [VideoFrame(scene.frame(index), index, Fraction(1) / scene.fps) for index in range(NUM_FRAMES)]
+
+
+def painted(device: str, precision: str, style: Path, frames: list[VideoFrame]) -> list[torch.Tensor]:
     settings = {"style": str(style), "device": device, "precision": precision, "flow": "dis", "batch_size": 4}
     composition = Composition.load(make_config(**settings))
-    painter = composition.painter(SIZE, scene.fps, composition.flow())
-    frames = [VideoFrame(scene.frame(index), index, Fraction(1) / scene.fps) for index in range(scene.num_frames)]
-    pictures = [result.data for start in range(0, 12, 4) for result in painter.paint(frames[start : start + 4])]
+    painter = composition.painter(SIZE, 1 / frames[0].time_base, composition.flow())
+    pictures = [
+        result.data for start in range(0, len(frames), 4) for result in painter.paint(frames[start : start + 4])
+    ]
     assert set(painter.clock.seconds) >= {"upload", "stylize", "flow", "filter", "download"}
     return pictures
 
@@ -31,13 +38,15 @@ def painted(device: str, precision: str, style: Path) -> list[torch.Tensor]:
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize(("precision", "floor_db"), [("fp32", 45.0), ("fp16", 35.0), ("bf16", 30.0)])
-def test_a_gpu_paints_what_the_cpu_paints(precision: str, floor_db: float, painted_style: Path) -> None:
-    expected = painted("cpu", "fp32", painted_style)
-    for picture, reference in zip(painted("cuda", precision, painted_style), expected, strict=True):
+def test_a_gpu_paints_what_the_cpu_paints(
+    precision: str, floor_db: float, painted_style: Path, frames: list[VideoFrame]
+) -> None:
+    expected = painted("cpu", "fp32", painted_style, frames)
+    for picture, reference in zip(painted("cuda", precision, painted_style, frames), expected, strict=True):
         assert psnr(picture / 255, reference / 255) > floor_db
 
 
-def test_bf16_paints_what_fp32_paints(painted_style: Path) -> None:
-    expected = painted("cpu", "fp32", painted_style)
-    for picture, reference in zip(painted("cpu", "bf16", painted_style), expected, strict=True):
+def test_bf16_paints_what_fp32_paints(painted_style: Path, frames: list[VideoFrame]) -> None:
+    expected = painted("cpu", "fp32", painted_style, frames)
+    for picture, reference in zip(painted("cpu", "bf16", painted_style, frames), expected, strict=True):
         assert psnr(picture / 255, reference / 255) > 30.0

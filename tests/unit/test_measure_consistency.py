@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import cast
 
 import pytest
 import torch
 from clip_factory import sliding, write_frames
+from command import SCRIPTS, run_script
 
 from vidstyle.evaluation.pair_motion import PairMotion
 from vidstyle.protocols import Motion
 
-SCRIPTS = Path(__file__).parents[2] / "scripts"
 HEIGHT, WIDTH = 24, 40
 
 
@@ -115,15 +112,13 @@ def test_the_script_compares_every_method_and_keeps_what_it_painted(tmp_path: Pa
 
     write_still(photos / "one.png", next(iter(sliding(1, (192, 128)))))
     output, table = tmp_path / "figures.json", tmp_path / "table.md"
-    command = [
-        *(sys.executable, SCRIPTS / "measure_consistency.py", "--styles", "oil-strokes", "--sequences", "pan"),
-        *("--photos", photos, "--clips", clip, "--frames", "7", "--size", "96x64", "--consistency", "0.5"),
-        *("--methods", "fixed", "--cache", tmp_path / "cache", "--json", output, "--markdown", table),
-        *("--plot", tmp_path / "pareto.png", "--threads", "1"),
-    ]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    done = subprocess.run([*map(str, command)], env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    done = run_script(
+        "measure_consistency.py",
+        *("--styles", "oil-strokes", "--sequences", "pan", "--photos", photos, "--clips", clip, "--frames", "7"),
+        *("--size", "96x64", "--consistency", "0.5", "--methods", "fixed", "--cache", tmp_path / "cache"),
+        *("--json", output, "--markdown", table, "--plot", tmp_path / "pareto.png", "--threads", "1"),
+    )
+    assert done.exit_code == 0, done.stderr
     rows = json.loads(output.read_text())
     methods = ["source", "per frame", "vidstyle 0.5", "vidstyle 0.9", "fixed blend .8, no occlusion"]
     assert [row["method"] for row in rows] == methods * 2

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from importlib import import_module
 from pathlib import Path
@@ -13,38 +11,10 @@ from types import ModuleType
 
 import media_factory as factory
 import pytest
+from command import SCRIPTS, run_script
 
-ROOT = Path(__file__).parents[2]
-SCRIPTS = ROOT / "scripts"
+ROOT = SCRIPTS.parent
 pytestmark = pytest.mark.skipif(not SCRIPTS.is_dir(), reason="an installed package has no scripts")
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a script ended: 0, 1, or the sentence it ended with."""
-
-    code: int | str
-    stdout: str
-
-
-Run = Callable[..., Ended]
-
-
-@pytest.fixture
-def run_script(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run a script's ``main`` in this process, which has torch loaded already."""
-    monkeypatch.syspath_prepend(str(SCRIPTS))
-
-    def run(name: str, *arguments: object) -> Ended:
-        monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
-        code: int | str | None = 0
-        try:
-            import_module(name).main()
-        except SystemExit as left:
-            code = left.code
-        return Ended(code or 0, capsys.readouterr().out)
-
-    return run
 
 
 @pytest.fixture
@@ -53,16 +23,16 @@ def measure_media(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return import_module("measure_media")
 
 
-def test_clips_that_come_back_as_they_went_in_pass(run_script: Run, tmp_path: Path) -> None:
+def test_clips_that_come_back_as_they_went_in_pass(tmp_path: Path) -> None:
     folder, figures = tmp_path / "clips", tmp_path / "figures.json"
     (folder / "more").mkdir(parents=True)
     factory.make_clip(folder / "sound.mp4", audio="aac", num_frames=24)
     factory.make_clip(folder / "more" / "uneven.mkv", audio="pcm_s16le", pts=factory.VFR_PTS_MS, time_base=factory.MS)
     (folder / "notes.txt").write_text("no clip at all\n" * 20)
 
-    result = run_script("measure_media", folder, "--to", "mp4", "--to", "mkv", "--size", "32w", "--json", figures)
+    result = run_script("measure_media.py", folder, "--to", "mp4", "--to", "mkv", "--size", "32w", "--json", figures)
 
-    assert result.code == 0, result.stdout
+    assert result.exit_code == 0, result.stdout
     assert "notes.txt: not measured" in result.stdout
     assert result.stdout.splitlines()[-1] == "4 of 4 pass, 0 tracebacks"
     rows = {(row["clip"], row["container"]): row for row in json.loads(figures.read_text())}
@@ -83,8 +53,8 @@ def test_holes_in_converted_sound_are_found(clip_mp4: Path, measure_media: Modul
     assert row.failures == ["track 1 has gaps of 20.000 ms"]
 
 
-def test_a_folder_without_clips_is_no_pass(run_script: Run, tmp_path: Path) -> None:
-    assert str(run_script("measure_media", tmp_path).code).startswith("measure_media: there is no clip")
+def test_a_folder_without_clips_is_no_pass(tmp_path: Path) -> None:
+    assert run_script("measure_media.py", tmp_path).stderr.startswith("measure_media: there is no clip")
 
 
 @pytest.mark.parametrize(
@@ -116,26 +86,24 @@ def test_what_is_not_as_it_was_is_found(clip_mp4: Path, measure_media: ModuleTyp
     assert said in "; ".join(row.failures)
 
 
-def test_the_document_has_the_tables_of_the_tests(run_script: Run) -> None:
+def test_the_document_has_the_tables_of_the_tests() -> None:
     if not (ROOT / "docs" / "media.md").is_file():
         pytest.skip("there are no documents here")
-    assert run_script("media_table", "--check").code == 0
+    assert run_script("media_table.py", "--check").exit_code == 0
 
 
-def test_a_document_of_other_tables_is_renewed(
-    run_script: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_document_of_other_tables_is_renewed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(SCRIPTS))
     module = import_module("media_table")
     monkeypatch.setattr(module, "DOCUMENT", tmp_path / "media.md")
     module.DOCUMENT.write_text(f"before\n{module.BEGIN}\nold\n{module.END}\nafter\n")
-    assert "not up to date" in str(run_script("media_table", "--check").code)
-    assert run_script("media_table", "--write").code == 0
-    assert run_script("media_table", "--check").code == 0
+    assert "not up to date" in run_script("media_table.py", "--check").stderr
+    assert run_script("media_table.py", "--write").exit_code == 0
+    assert run_script("media_table.py", "--check").exit_code == 0
     text = module.DOCUMENT.read_text()
     assert text.startswith("before\n")
     assert text.endswith("\nafter\n")
     assert "\nold\n" not in text
     assert "| frame times, variable rate | exact |" in text
     module.DOCUMENT.write_text("no marks")
-    assert "lost its marks" in str(run_script("media_table", "--check").code)
+    assert "lost its marks" in run_script("media_table.py", "--check").stderr

@@ -17,6 +17,7 @@ import media_factory as factory
 import network_factory as networks
 import pytest
 import torch
+from command import SCRIPTS, run_script
 from torchvision.models.optical_flow import raft_small
 
 from vidstyle.cli.main import cli
@@ -26,8 +27,7 @@ from vidstyle.stylizers.adain import AdaInNet, save_adain
 from vidstyle.stylizers.checkpoint import StyleCard, save_feedforward
 from vidstyle.stylizers.feedforward import BlurPoolNet
 
-ROOT = Path(__file__).resolve().parents[2]
-SCRIPTS = ROOT / "scripts"
+ROOT = SCRIPTS.parent
 
 
 def run_shell(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -161,17 +161,11 @@ def random_style(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def run_script(name: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, SCRIPTS / name, *map(str, arguments)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-
-
 def test_benchmark_measures_a_render(clip_mp4: Path, random_style: Path, tmp_path: Path) -> None:
     output = tmp_path / "figures.json"
     arguments = ["--clip", clip_mp4, "--style", random_style, "--frames", "60", "--skip-baseline", "--json", output]
     result = run_script("benchmark.py", *arguments, "--roofline", "--peak-tflops", "1", "--peak-tbps", "0.1")
-    assert result.returncode == 0, result.stderr
+    assert result.exit_code == 0, result.stderr
     found = json.loads(output.read_text())
     assert found["vidstyle"]["num_frames"] == 60  # of a clip of 48
     assert {"decode", "stylize", "flow", "filter", "encode"} <= found["vidstyle"]["stage_ms_per_frame"].keys()
@@ -185,7 +179,7 @@ def test_benchmark_measures_a_render(clip_mp4: Path, random_style: Path, tmp_pat
 def test_benchmark_measures_a_preview_imports_apart(clip_mp4: Path, random_style: Path) -> None:
     job = {"clip": str(clip_mp4), "settings": {"style": str(random_style), "consistency": 0.5}}
     result = run_script("measurements.py", "preview", json.dumps(job))
-    assert result.returncode == 0, result.stderr
+    assert result.exit_code == 0, result.stderr
     found = json.loads(result.stdout)
     assert found["size"] == [64, 48]
     assert 3 < found["num_warmup_frames"] < 24
@@ -198,7 +192,7 @@ def test_benchmark_measures_every_stage_alone(clip_mp4: Path, random_style: Path
     output = tmp_path / "figures.json"
     arguments = ["--clip", clip_mp4, "--style", random_style, "--frames", "6", "--json", output]
     result = run_script("benchmark.py", "--parts", *arguments)
-    assert result.returncode == 0, result.stderr
+    assert result.exit_code == 0, result.stderr
     given, picture = json.loads(output.read_text())["parts"]
     assert given["style"] == random_style.stem
     assert picture["style"] == "oil_strokes"  # AdaIN's network is measured, too
@@ -213,7 +207,7 @@ def test_baseline_loop_runs_past_the_end_of_the_clip(tmp_path: Path, network: st
     clip = factory.make_clip(tmp_path / "short.mp4", num_frames=2, size=(66, 50))
     job = {"network": network, "clip": str(clip), "frames": 3, "size": "44x36", "device": "cpu"}
     result = run_script("measurements.py", "baseline", json.dumps(job))
-    assert result.returncode == 0, result.stderr
+    assert result.exit_code == 0, result.stderr
     found = json.loads(result.stdout)
     assert found["num_frames"] == 3
     assert found["size"] == [44, 36]
@@ -223,7 +217,7 @@ def test_baseline_loop_runs_past_the_end_of_the_clip(tmp_path: Path, network: st
 def test_repeated_clip_has_the_frames_asked_for_and_rising_times(clip_mp4: Path, tmp_path: Path) -> None:
     target = tmp_path / "long.mp4"
     job = {"clip": str(clip_mp4), "target": str(target), "frames": 100}
-    assert run_script("measurements.py", "repeat", json.dumps(job)).returncode == 0
+    assert run_script("measurements.py", "repeat", json.dumps(job)).exit_code == 0
     pts = _video_pts(target)
     assert len(pts) == 100
     assert all(before < after for before, after in pairwise(pts))
@@ -237,11 +231,11 @@ def _video_pts(path: Path) -> list[int]:
 
 
 def test_evaluation_writes_figures_and_strips(random_style: Path, tmp_path: Path) -> None:
-    arguments = [random_style, "--frames", "12", "--size", "64x40", "--device", "cpu", "--output", tmp_path]
+    arguments = [random_style, "--frames", "7", "--size", "64x40", "--device", "cpu", "--output", tmp_path]
     result = run_script("evaluate_sample.py", *arguments)
-    assert result.returncode == 0, result.stderr
+    assert result.exit_code == 0, result.stderr
     found = json.loads((tmp_path / "figures.json").read_text())["random"]
-    assert found["num_frames"] == 12
+    assert found["num_frames"] == 7
     assert found["warping_error"]["1"] < found["warping_error_per_frame"]["1"]
     assert (tmp_path / "random.png").stat().st_size > 0
 
@@ -284,7 +278,7 @@ def test_styles_are_measured_against_optimisation(
     output = tmp_path / "figures.json"
     arguments = ["--style", "starry-night", "--weights", random_style, "--iterations", "4", "--json", output]
     result = run_script("measure_styles.py", *arguments, "--init", "content", "--init", "noise")
-    assert result.returncode == 0, result.stderr
+    assert result.exit_code == 0, result.stderr
     rows = json.loads(output.read_text())["starry-night"]
     # 17 photos: every 16th are two.
     assert [(row["picture"], row["init"]) for row in rows] == [
@@ -308,7 +302,7 @@ def test_any_style_models_are_measured_against_microast(
     save_adain(model, net, StyleCard("tiny"))
     arguments = ["--model", model, "--styles", "2", "--pictures", "1", "--json", output, "--sheet", tmp_path / "s.png"]
     result = run_script("measure_adain.py", *arguments)
-    assert result.returncode == 0, result.stderr
+    assert result.exit_code == 0, result.stderr
     found = json.loads(output.read_text())
     assert list(found) == ["unpainted", "MicroAST", "tiny"]
     assert list(found["tiny"]) == ["bedroom", "houses_auvers"]
@@ -326,7 +320,7 @@ def test_encoders_are_compared_by_what_they_say_of_paintings(
     reference = data_folder / "encoders" / "vgg19_pruned16x_to_conv5_1.pth"
     arguments = ["--style", "starry-night", "--style", "mosaic", "--pictures", "2", "--json", output]
     result = run_script("compare_encoders.py", "--encoder", reference, *arguments)
-    assert result.returncode == 0, result.stderr
+    assert result.exit_code == 0, result.stderr
     own = json.loads(output.read_text())
     for loss in ("content", "style"):
         assert own[loss]["reference"] == own[loss]["encoder"] > 0
@@ -335,7 +329,7 @@ def test_encoders_are_compared_by_what_they_say_of_paintings(
     other = tmp_path / "other.pth"
     torch.save(networks.vgg_tensors(seed=3), other)
     result = run_script("compare_encoders.py", "--encoder", other, *arguments)
-    assert result.returncode == 0, result.stderr
+    assert result.exit_code == 0, result.stderr
     assert json.loads(output.read_text())["style"]["correlation"] < 0.999
 
 
@@ -349,7 +343,7 @@ def test_what_open_photos_cost_is_measured_by_training_on_others(
     monkeypatch.setenv("VIDSTYLE_TEST_DATA", str(data))
     arguments = ["--style", "starry-night", "--steps", "1", "--pictures", "1", "--checkpoint-dir", tmp_path / "runs"]
     result = run_script("compare_content.py", *arguments)
-    assert result.returncode == 0, result.stderr
+    assert result.exit_code == 0, result.stderr
     found = re.search(r"held-out loss open ([\d.]+), research ([\d.]+); open ([-+][\d.]+) %", result.stdout)
     assert found is not None, result.stdout
     assert float(found[1]) != float(found[2])
@@ -364,7 +358,7 @@ def test_stability_of_two_networks_is_measured_on_every_camera_move(
     arguments = ["--pair", random_style, random_style, "--size", "64x40", "--frames", "7", "--json", output]
     picture = data_folder / "paintings" / "bedroom.jpg"
     result = run_script("measure_stability.py", "starry-night", "--picture", picture, *arguments)
-    assert result.returncode == 0, result.stderr
+    assert result.exit_code == 0, result.stderr
     rows = json.loads(output.read_text())["starry-night"]
     assert [row["move"] for row in rows] == ["pan", "zoom", "rotation"]
     for row in rows:
@@ -382,7 +376,7 @@ def test_flow_weights_are_measured_against_dis(tmp_path: Path, monkeypatch: pyte
         torch.save(raft_small(weights=None).state_dict(), weights)
     arguments = [weights, "--size", "64x40", "--samples", "1", "--updates", "1", "--json", output]
     result = run_script("evaluate_flow.py", *arguments)
-    assert result.returncode == 0, result.stderr
+    assert result.exit_code == 0, result.stderr
     rows = json.loads(output.read_text())
     assert {row["sequence"] for row in rows} == {"lake", "harbour", "pan", "zoom", "rotation", "mean"}
     means = {row["estimator"]: row["error_visible"] for row in rows if row["sequence"] == "mean"}
@@ -393,7 +387,7 @@ def test_flow_weights_are_measured_against_dis(tmp_path: Path, monkeypatch: pyte
 def test_gallery_shows_every_style(random_style: Path, tmp_path: Path) -> None:
     output = tmp_path / "images" / "gallery.jpg"
     result = run_script("make_gallery.py", random_style, "--out", output, "--size", "64", "36")
-    assert result.returncode == 0, result.stderr
+    assert result.exit_code == 0, result.stderr
     assert "1 styles" in result.stdout
     picture = read_style_image(output)
     assert picture.shape[1] > 2 * 36
@@ -403,13 +397,13 @@ def test_gallery_shows_every_style(random_style: Path, tmp_path: Path) -> None:
 
 def test_inspection_says_what_it_measures() -> None:
     result = run_script("inspect_styles.py", "--help")
-    assert result.returncode == 0, result.stderr
+    assert result.exit_code == 0, result.stderr
     assert "python scripts/inspect_styles.py" in result.stdout
 
 
 def test_without_the_data_folder_one_sentence_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("VIDSTYLE_TEST_DATA", raising=False)
     result = run_script("measure_adain.py")
-    assert result.returncode == 1
+    assert result.exit_code == 1
     assert result.stderr.startswith("measure_adain: set VIDSTYLE_TEST_DATA")
     assert result.stderr.count("\n") == 1

@@ -1,11 +1,10 @@
 from __future__ import annotations
 
 import errno
-import os
+import resource
 import shutil
-import subprocess
-import sys
-import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
@@ -188,38 +187,35 @@ class TestPartFile:
         assert names(tmp_path) == set()
 
 
+def write_again(clip: Path, output: Path) -> None:
+    with open_video(clip) as reader, factory.open_output(output, reader) as writer:
+        write_all(reader, writer)
+        writer.commit()
+
+
+@contextmanager
+def files_limited_to(num_bytes: int) -> Iterator[None]:
+    """What any file of this process may grow to: what a full disk is like."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (num_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
 class TestFullDisk:
     @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
     @pytest.mark.parametrize("limit", [100, 3000, 60_000])
-    def test_a_write_that_does_not_fit_is_one_sentence_and_leaves_nothing(self, tmp_path, suffix, limit):
+    def test_a_write_that_does_not_fit_is_one_sentence_and_leaves_nothing(self, tmp_path, capfd, suffix, limit):
         clip = factory.make_clip(tmp_path / "clip.mkv", num_frames=60, size=(320, 240), audio="pcm_s16le")
         out = tmp_path / "out"
         out.mkdir()
-        script = textwrap.dedent(f"""
-            import resource, sys
-            from pathlib import Path
-            from vidstyle.errors import EncodeError
-            from vidstyle.media import open_video
-            import media_factory as factory
-            resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
-            try:
-                output = Path({str(out / ("o" + suffix))!r})
-                with open_video({str(clip)!r}) as reader, factory.open_output(output, reader) as writer:
-                    for item in reader:
-                        writer.write(item)
-                    writer.commit()
-            except EncodeError as error:
-                print(error)
-                sys.exit(0)
-            sys.exit(3)
-        """)
-        env = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
 
-        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=env, check=False)
+        with files_limited_to(limit), pytest.raises(EncodeError, match="disk is full"):
+            write_again(clip, out / f"o{suffix}")
 
-        assert done.returncode == 0, done.stderr
-        assert "disk is full" in done.stdout
-        assert done.stderr == ""
+        assert capfd.readouterr().err == ""
         assert names(out) == set()
 
     @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
