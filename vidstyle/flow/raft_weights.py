@@ -13,7 +13,7 @@ from torchvision.models.optical_flow import Raft_Large_Weights, Raft_Small_Weigh
 
 from vidstyle.errors import CheckpointMismatchError, WeightsNotFoundError
 from vidstyle.weights import downloads
-from vidstyle.weights.files import load_tensors
+from vidstyle.weights.files import load_tensors, to_float
 
 RaftModel = Literal["small", "large"]
 
@@ -93,7 +93,7 @@ def load_raft(model: RaftModel, path: Path) -> Any:
     Raises:
         WeightsNotFoundError: there is no such file.
         UnsupportedCheckpointError: not a checkpoint, damaged, or one that wants to run code.
-        CheckpointMismatchError: tensors of another network.
+        CheckpointMismatchError: tensors of another network, or not plain ones.
     """
     tensors, _ = load_tensors(path)
     if any(key.startswith("fnet.") for key in tensors):
@@ -107,7 +107,8 @@ def load_raft(model: RaftModel, path: Path) -> Any:
             f"{path} does not hold RAFT-{model}: {wrong} of its {len(wanted)} tensors are missing or of "
             f"another shape and {len(found.keys() - wanted.keys())} are foreign; give weights of RAFT-{model}."
         )
-    network.load_state_dict(tensors, assign=True, strict=False)  # not strict: counters of batch norms are optional
+    # Not strict: counters of batch norms, which are no floats, are optional.
+    network.load_state_dict(to_float({key: tensors[key] for key in wanted}, path), assign=True, strict=False)
     return network.eval().requires_grad_(False)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from vidstyle.imaging.opencv import to_channels_last
 from vidstyle.imaging.padding import pad_to_multiple
 from vidstyle.stylizers.cyclegan import ResnetGenerator, generator_for, is_resnet_generator, used_tensors
 from vidstyle.stylizers.feedforward import BlurPoolNet, JohnsonNet
-from vidstyle.weights.files import load_tensors, save_tensors
+from vidstyle.weights.files import load_tensors, save_tensors, to_float
 from vidstyle.weights.registry import Style, find_style, new_style_path
 
 FORMAT = "vidstyle-1"
@@ -152,26 +151,6 @@ def add_style(path: Path, name: str | None = None, *, overwrite: bool = False) -
     # Clones, because safetensors refuses tensors that share their storage.
     save_tensors(target, {key: value.clone() for key, value in tensors.items()}, metadata | {"name": target.stem})
     return find_style(target.stem)
-
-
-def to_float(tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
-    """Float32 copies of plain tensors.
-
-    Raises:
-        CheckpointMismatchError: one is sparse, quantised, complex, without values, or larger than what the file stores
-            (a view that repeats itself could fill the memory).
-    """
-    for key, value in tensors.items():
-        plain = value.device.type == "cpu" and value.layout is torch.strided
-        if not plain or value.is_quantized or value.is_complex() or _outgrows_storage(value):
-            raise CheckpointMismatchError(
-                f"{path} stores {key} in a way no style network does; save a plain state_dict and use that."
-            )
-    return {key: value.float() for key, value in tensors.items()}
-
-
-def _outgrows_storage(value: Tensor) -> bool:
-    return value.numel() * value.element_size() > value.untyped_storage().nbytes()
 
 
 def _width(weight: Tensor, path: Path) -> int:

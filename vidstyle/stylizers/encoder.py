@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vidstyle.errors import CheckpointMismatchError
-from vidstyle.weights.files import load_tensors
+from vidstyle.weights.files import load_tensors, to_float
 
 Pooling = Literal["max", "average"]
 
@@ -124,7 +124,7 @@ def encoder_from_tensors(tensors: Mapping[str, Tensor], source: str) -> VggEncod
     """Build an encoder from tensors in any of the layouts of ``load_encoder``.
 
     Raises:
-        CheckpointMismatchError: the tensors are not a VGG's; ``source`` names them.
+        CheckpointMismatchError: the tensors are not a VGG's, or not plain ones; ``source`` names them.
     """
     if any(key.endswith(".running_mean") for key in tensors):
         raise CheckpointMismatchError(f"{source} is a VGG with batch normalisation; use one without, such as vgg19.")
@@ -142,7 +142,8 @@ def encoder_from_tensors(tensors: Mapping[str, Tensor], source: str) -> VggEncod
     channels = 3
     for name, (weight, bias) in {"conv0": color, **convolutions}.items():
         size = 1 if name == "conv0" else 3
-        if weight.shape[1:] != (channels, size, size) or bias.shape != weight.shape[:1]:
+        expected = (channels, size, size)
+        if weight.shape[1:] != expected or bias.shape != weight.shape[:1] or bias.numel() == 0:
             raise CheckpointMismatchError(f"{source}: layer {name} has shape {tuple(weight.shape)}, not a VGG's.")
         channels = weight.shape[0]
     if not convolutions:
@@ -156,9 +157,11 @@ def _names(stages: tuple[str, ...]) -> list[str]:
 
 def _pair(tensors: Mapping[str, Tensor], layer: str, source: str) -> tuple[Tensor, Tensor]:
     try:
-        return tensors[f"{layer}.weight"], tensors[f"{layer}.bias"]
+        pair = {key: tensors[key] for key in (f"{layer}.weight", f"{layer}.bias")}
     except KeyError as error:
         raise CheckpointMismatchError(f"{source} lacks {error}; it is not a whole VGG.") from error
+    weight, bias = to_float(pair, source).values()
+    return weight, bias
 
 
 def _numbered(tensors: Mapping[str, Tensor], prefix: str, source: str) -> dict[str, tuple[Tensor, Tensor]]:

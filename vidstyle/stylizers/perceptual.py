@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from vidstyle.errors import CheckpointMismatchError
 from vidstyle.stylizers.adain import load_adain
 from vidstyle.stylizers.encoder import Pooling, encoder_from_tensors, imagenet_normalisation
-from vidstyle.weights.files import load_tensors
+from vidstyle.weights.files import load_tensors, to_float
 
 
 class PerceptualEncoder(Protocol):
@@ -65,7 +65,7 @@ class SqueezeEncoder(nn.Module):
         pooling: between stages, 3x3 with stride 2: ``max`` as it was trained, or ``average``.
 
     Raises:
-        CheckpointMismatchError: the tensors are not SqueezeNet 1.1's.
+        CheckpointMismatchError: the tensors are not SqueezeNet 1.1's, or not plain ones.
     """
 
     layer_names = ("conv1", *_FIRES.values())
@@ -83,7 +83,8 @@ class SqueezeEncoder(nn.Module):
         with torch.device("meta"):  # initial values would be thrown away, and drawing them advance the global seed
             self.features = squeezenet1_1().features
         prefix = "features."
-        own = {k.removeprefix(prefix): v.float().clone() for k, v in tensors.items() if k.startswith(prefix)}
+        plain = to_float({key: value for key, value in tensors.items() if key.startswith(prefix)}, source)
+        own = {key.removeprefix(prefix): value.clone() for key, value in plain.items()}
         try:
             self.features.load_state_dict(own, assign=True)
         except RuntimeError as error:

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from vidstyle.errors import CheckpointMismatchError, WeightsNotFoundError
 from vidstyle.stylizers.adain import Statistics
-from vidstyle.stylizers.checkpoint import load_into, to_float
-from vidstyle.stylizers.encoder import VggEncoder, encoder_from_tensors
-from vidstyle.weights.files import load_tensors
+from vidstyle.stylizers.checkpoint import load_into
+from vidstyle.stylizers.encoder import VggEncoder, load_encoder
+from vidstyle.weights.files import load_tensors, to_float
 
 DECODER_NAME = "decoder.pth"
 ENCODER_NAME = "vgg_normalised.pth"
@@ -108,7 +108,7 @@ def load_pytorch_adain(decoder: Path, encoder: Path) -> tuple[VggEncoder, Pytorc
 
 
 def _load_cut_encoder(path: Path) -> VggEncoder:
-    encoder = encoder_from_tensors(to_float(load_tensors(path)[0], path), str(path))
+    encoder = load_encoder(path)
     names = encoder.layer_names
     if LAYER not in names or encoder.num_channels(LAYER) != _NUM_CHANNELS:
         raise CheckpointMismatchError(

@@ -7,6 +7,7 @@ import pickle
 import struct
 import warnings
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from vidstyle.errors import UnsupportedCheckpointError, WeightsNotFoundError
+from vidstyle.errors import CheckpointMismatchError, UnsupportedCheckpointError, WeightsNotFoundError
 
 #: A weight file beyond this is not one of ours; refuse before reading it into memory.
 MAX_BYTES = 2 << 30
@@ -96,6 +97,26 @@ def open_pytorch(path: Path) -> Any:
         raise UnsupportedCheckpointError(
             f"{path} is not a PyTorch checkpoint, or it is damaged; get it again."
         ) from error
+
+
+def to_float(tensors: Mapping[str, Tensor], source: str | Path) -> dict[str, Tensor]:
+    """Plain tensors in float32; copies only where they are of another type.
+
+    Raises:
+        CheckpointMismatchError: one is sparse, quantised, complex, without values, or larger than what the file stores
+            (a view that repeats itself could fill the memory); ``source`` names them.
+    """
+    for key, value in tensors.items():
+        plain = value.device.type == "cpu" and value.layout is torch.strided
+        if not plain or value.is_quantized or value.is_complex() or _outgrows_storage(value):
+            raise CheckpointMismatchError(
+                f"{source} stores {key} in a way no network does; save a plain state_dict and use that."
+            )
+    return {key: value.float() for key, value in tensors.items()}
+
+
+def _outgrows_storage(value: Tensor) -> bool:
+    return value.numel() * value.element_size() > value.untyped_storage().nbytes()
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:

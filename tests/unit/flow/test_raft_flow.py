@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -183,6 +184,31 @@ def test_one_missing_tensor_is_a_mismatch(tmp_path: Path, networks: dict[str, An
     save_file(state, tmp_path / "raft.safetensors")
     with pytest.raises(CheckpointMismatchError, match="1 of its"):
         RaftFlow("small", weights=tmp_path / "raft.safetensors")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        torch.Tensor.to_sparse,
+        lambda value: value.to("meta"),
+        lambda value: torch.ones(1).expand(value.shape),
+        lambda value: value * torch.inf,
+    ],
+    ids=["sparse", "meta", "expanded", "not finite"],
+)
+def test_odd_tensors_are_a_mismatch(
+    change: Callable[[torch.Tensor], torch.Tensor], tmp_path: Path, networks: dict[str, Any]
+) -> None:
+    state = dict(networks["small"].state_dict())
+    key = "update_block.flow_head.conv2.weight"
+    torch.save({**state, key: change(state[key].clone())}, tmp_path / "raft.pth")
+    with pytest.raises(CheckpointMismatchError, match=rf"raft\.pth.*{key}"):
+        RaftFlow("small", weights=tmp_path / "raft.pth")
+
+
+def test_half_precision_files_load_as_float32(tmp_path: Path, networks: dict[str, Any]) -> None:
+    save_file({key: value.half() for key, value in networks["small"].state_dict().items()}, tmp_path / "a.safetensors")
+    assert {value.dtype for value in load_raft("small", tmp_path / "a.safetensors").parameters()} == {torch.float32}
 
 
 def test_a_hostile_pickle_is_refused_and_not_run(tmp_path: Path) -> None:

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 from network_factory import lively_decoder, picture, squeeze_encoder, squeeze_tensors, tiny_encoder, vgg_tensors
 from safetensors.torch import save_file
-from torch import nn
+from torch import Tensor, nn
 from torchvision.models import squeezenet1_1
 
 from vidstyle.errors import CheckpointMismatchError, WeightsNotFoundError
@@ -126,6 +127,19 @@ def test_what_is_not_a_whole_squeezenet_is_refused(change: str, tmp_path: Path) 
         load_perceptual(tmp_path / "other.pth")
     with pytest.raises(WeightsNotFoundError):
         load_perceptual(tmp_path / "absent.pth")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [Tensor.to_sparse, lambda value: value.to("meta"), lambda value: value.to(torch.complex64), Tensor.log],
+    ids=["sparse", "meta", "complex", "not finite"],
+)
+def test_a_squeezenet_of_odd_tensors_is_refused(change: Callable[[Tensor], Tensor], tmp_path: Path) -> None:
+    tensors = squeeze_tensors()
+    tensors["features.7.squeeze.weight"] = change(tensors["features.7.squeeze.weight"])
+    torch.save(tensors, tmp_path / "odd.pth")
+    with pytest.raises(CheckpointMismatchError, match=r"odd\.pth.*features\.7\.squeeze\.weight"):
+        load_perceptual(tmp_path / "odd.pth")
 
 
 def test_the_published_weights_are_read(test_data: Path) -> None:

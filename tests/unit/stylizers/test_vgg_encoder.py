@@ -164,6 +164,12 @@ def without(key: str) -> dict[str, Tensor]:
         torchvision_layout(vgg_tensors()) | {"features.3.squeeze.weight": torch.zeros(4, 4, 1, 1)},
         {"features.0.weight": torch.zeros(4, 3, 3, 3)},
         {"0.weight": torch.tensor(1.0)},
+        vgg_tensors(last="conv21") | {"conv21.weight": torch.zeros(0, 4, 3, 3), "conv21.bias": torch.zeros(0)},
+        vgg_tensors() | {"conv31.weight": torch.zeros(8, 6, 3, 3).to_sparse()},
+        vgg_tensors() | {"conv31.weight": torch.zeros(8, 6, 3, 3, dtype=torch.complex64)},
+        vgg_tensors() | {"conv31.weight": torch.zeros(8, 6, 3, 3, device="meta")},
+        vgg_tensors(last="conv31") | {"conv31.weight": torch.zeros(1).expand(8, 6, 3, 3)},
+        vgg_tensors() | {"conv31.bias": torch.full((8,), torch.nan)},
     ],
     ids=lambda tensors: f"{len(tensors)} tensors",
 )
