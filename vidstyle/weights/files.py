@@ -103,16 +103,22 @@ def to_float(tensors: Mapping[str, Tensor], source: str | Path) -> dict[str, Ten
     """Plain tensors in float32; copies only where they are of another type.
 
     Raises:
-        CheckpointMismatchError: one is sparse, quantised, complex, without values, or larger than what the file stores
-            (a view that repeats itself could fill the memory); ``source`` names them.
+        CheckpointMismatchError: one is sparse, quantised, complex, without values, larger than what the file stores
+            (a view that repeats itself could fill the memory), or not finite in float32; ``source`` names them.
     """
+    floats = {}
     for key, value in tensors.items():
         plain = value.device.type == "cpu" and value.layout is torch.strided
         if not plain or value.is_quantized or value.is_complex() or _outgrows_storage(value):
             raise CheckpointMismatchError(
                 f"{source} stores {key} in a way no network does; save a plain state_dict and use that."
             )
-    return {key: value.float() for key, value in tensors.items()}
+        floats[key] = value.float()
+        if not floats[key].isfinite().all():
+            raise CheckpointMismatchError(
+                f"{source} is damaged: {key} has values that are not finite numbers; get it again or train it again."
+            )
+    return floats
 
 
 def _outgrows_storage(value: Tensor) -> bool:

@@ -195,6 +195,18 @@ def test_tensors_of_another_network_are_a_mismatch(content: bytes, tmp_path: Pat
         load_feedforward(path)
 
 
+@pytest.mark.parametrize(
+    "value", [torch.nan, -torch.inf, torch.tensor(1e300, dtype=torch.float64)], ids=["nan", "infinite", "overflows"]
+)
+def test_weights_that_are_not_finite_are_refused(value: float, tmp_path: Path) -> None:
+    path = tmp_path / "style.safetensors"
+    bias = torch.zeros(3, dtype=torch.float64)
+    bias[1] = value
+    path.write_bytes(changed("to_rgb.bias", bias))
+    with pytest.raises(CheckpointMismatchError, match=r"style\.safetensors is damaged: to_rgb\.bias"):
+        load_feedforward(path)
+
+
 @pytest.mark.parametrize("content", [{}, [1, 2], {"epoch": 3}, {"state_dict": {}}, torch.zeros(3)], ids=str)
 def test_a_checkpoint_without_named_tensors(content: Any, tmp_path: Path) -> None:
     torch.save(content, tmp_path / "style.pth")
