@@ -15,11 +15,11 @@ from vidstyle.errors import CheckpointMismatchError
 from vidstyle.imaging.color_transfer import ColorStatistics, monge_kantorovich
 from vidstyle.imaging.opencv import to_channels_last
 from vidstyle.imaging.padding import pad_to_multiple
-from vidstyle.stylizers.checkpoint import FORMAT, StyleCard, load_into
+from vidstyle.stylizers.checkpoint import FORMAT, MAX_BLOCKS, StyleCard, load_into, width_of
 from vidstyle.stylizers.encoder import VggEncoder, encoder_from_tensors
 from vidstyle.stylizers.feedforward import BlurPoolNet
 from vidstyle.stylizers.resampling import BlurPool, ConvBlurPool, DoubledConv, double
-from vidstyle.weights.files import load_tensors, save_tensors
+from vidstyle.weights.files import load_tensors, save_tensors, to_float
 
 if TYPE_CHECKING:
     from vidstyle.stylizers.pytorch_adain import PytorchAdaInDecoder
@@ -349,17 +349,18 @@ def load_adain(path: Path) -> AdaInNet:
         CheckpointMismatchError: not an AdaIN model.
     """
     tensors, metadata = load_tensors(path)
-    if "decoder.to_rgb.weight" not in tensors or "encoder.conv0.weight" not in tensors:
+    if not {"encoder.conv0.weight", "decoder.widen.weight", "decoder.to_rgb.weight"} <= tensors.keys():
         raise CheckpointMismatchError(f"{path} is not an AdaIN model; name one with --adain-model.")
-    tensors = {key: value.float() for key, value in tensors.items()}
+    tensors = to_float(tensors, path)
     encoder = encoder_from_tensors(_under("encoder.", tensors), str(path))
     encoder.pooling = "average" if metadata.get("pooling") == "average" else "max"
     own = _under("decoder.", tensors)
     layers = [f"conv{stage}1" for stage in range(1, 3 + sum(key.startswith("laterals.") for key in own) // 2)]
     if missing := set(layers) - set(encoder.layer_names):
         raise CheckpointMismatchError(f"{path} lacks the encoder layer {min(missing)}; it is not a whole AdaIN model.")
-    num_channels, num_blocks = own["to_rgb.weight"].shape[1] * 4, sum(key.endswith("norm1.affine.bias") for key in own)
-    decoder = AdaInDecoder(tuple(encoder.num_channels(layer) for layer in layers), num_channels, num_blocks)
+    widths = tuple(width_of(tensors[f"encoder.{layer}.weight"], path) for layer in layers)
+    num_blocks = min(sum(key.endswith("norm1.affine.bias") for key in own), MAX_BLOCKS)
+    decoder = AdaInDecoder(widths, width_of(own["widen.weight"], path), num_blocks)
     load_into(decoder, own, path)
     return AdaInNet(encoder, decoder)
 

@@ -17,7 +17,9 @@ from vidstyle.weights.files import load_tensors, save_tensors, to_float
 from vidstyle.weights.registry import Style, find_style, new_style_path
 
 FORMAT = "vidstyle-1"
-_MIN_WIDTH, _MAX_WIDTH, _MAX_BLOCKS = 4, 1024, 64
+_MIN_WIDTH, _MAX_WIDTH = 4, 1024
+#: Residual blocks of the deepest network that is built for a file.
+MAX_BLOCKS = 64
 
 FeedforwardNet = BlurPoolNet | JohnsonNet | ResnetGenerator
 
@@ -112,12 +114,12 @@ def load_feedforward(path: Path) -> FeedforwardStylizer:
     tensors = to_float(tensors, path)
     net: FeedforwardNet
     if "deconv3.conv2d.weight" in tensors and "conv1.conv2d.weight" in tensors:
-        net = JohnsonNet(_width(tensors["conv1.conv2d.weight"], path))
+        net = JohnsonNet(width_of(tensors["conv1.conv2d.weight"], path))
     elif "to_rgb.weight" in tensors and "widen.weight" in tensors:
         blocks = {key.split(".")[1] for key in tensors if key.startswith("trunk.")}
-        net = BlurPoolNet(_width(tensors["widen.weight"], path), min(len(blocks), _MAX_BLOCKS))
+        net = BlurPoolNet(width_of(tensors["widen.weight"], path), min(len(blocks), MAX_BLOCKS))
     elif is_resnet_generator(tensors):
-        net = generator_for(tensors, _width(tensors["model.1.weight"], path), _MAX_BLOCKS)
+        net = generator_for(tensors, width_of(tensors["model.1.weight"], path), MAX_BLOCKS)
     else:
         found = metadata.get("architecture") or ", ".join(sorted(tensors)[:3])
         raise CheckpointMismatchError(
@@ -153,8 +155,12 @@ def add_style(path: Path, name: str | None = None, *, overwrite: bool = False) -
     return find_style(target.stem)
 
 
-def _width(weight: Tensor, path: Path) -> int:
-    """Output channels of a convolution; a file must not make us build a network that fills the memory."""
+def width_of(weight: Tensor, path: Path) -> int:
+    """Output channels of a convolution; a file must not make us build a network that fills the memory.
+
+    Raises:
+        CheckpointMismatchError: it is no convolution, or of a width that no style network has.
+    """
     width = weight.shape[0] if weight.ndim == 4 else 0
     if not _MIN_WIDTH <= width <= _MAX_WIDTH:
         raise CheckpointMismatchError(

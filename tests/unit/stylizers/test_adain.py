@@ -6,6 +6,7 @@ import pytest
 import torch
 from network_factory import lively_decoder, picture, tiny_encoder, vgg_tensors
 from safetensors.torch import save_file
+from torch import Tensor
 
 from vidstyle.errors import CheckpointMismatchError, UnsupportedCheckpointError, WeightsNotFoundError
 from vidstyle.stylizers.adain import (
@@ -19,6 +20,8 @@ from vidstyle.stylizers.adain import (
 )
 from vidstyle.stylizers.checkpoint import StyleCard, load_feedforward
 from vidstyle.stylizers.feedforward import BlurPoolNet
+from vidstyle.stylizers.perceptual import load_perceptual
+from vidstyle.weights.files import load_tensors
 
 WIDTHS = (4, 6, 8, 10, 12)
 
@@ -148,6 +151,32 @@ def test_what_is_not_a_model(tmp_path: Path) -> None:
     save_file(encoder | decoder, path)
     with pytest.raises(CheckpointMismatchError, match="does not fit AdaInDecoder"):
         load_adain(path)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"decoder.to_rgb.weight": torch.tensor(1.0)},
+        {"decoder.to_rgb.weight": torch.ones(3)},
+        {"decoder.to_rgb.weight": torch.ones(1, 5000, 1, 1)},
+        {"decoder.widen.weight": torch.tensor(1.0)},
+        {"decoder.widen.weight": torch.ones(1_000_000, 1, 1, 1)},
+        {"encoder.conv41.weight": torch.ones(5000, 8, 3, 3), "encoder.conv41.bias": torch.ones(5000)},
+        {f"decoder.trunk.{i}.norm1.affine.bias": torch.ones(1) for i in range(100)},
+        {f"decoder.laterals.{i}.weight": torch.ones(1) for i in range(100)},
+        {"encoder.conv11.weight": torch.ones(4, 3, 3, 3, dtype=torch.complex64)},
+        {"decoder.widen.bias": torch.full((64,), torch.nan)},
+    ],
+    ids=range(10),
+)
+def test_odd_models_are_a_mismatch(changes: dict[str, Tensor], tmp_path: Path) -> None:
+    """Before a network is built that fills the memory."""
+    path = tmp_path / "odd.safetensors"
+    save_adain(path, network(), StyleCard("any"))
+    save_file(load_tensors(path)[0] | changes, path)
+    for load in (load_adain, load_perceptual):  # the latter for its encoder
+        with pytest.raises(CheckpointMismatchError, match=r"odd\.safetensors"):
+            load(path)
 
 
 def test_a_decoder_begins_with_a_trained_styles_features_and_paints_nothing() -> None:
