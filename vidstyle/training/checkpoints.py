@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import io
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from vidstyle.errors import CheckpointMismatchError, UnsupportedCheckpointError
+from vidstyle.errors import CheckpointMismatchError, EncodeError, UnsupportedCheckpointError
+from vidstyle.media.failures import out_of_space
+from vidstyle.media.outputs import unwritable
 from vidstyle.weights.files import open_pytorch
 
 _KEYS: dict[str, type | tuple[type, ...]] = {
@@ -23,13 +27,33 @@ _KEYS: dict[str, type | tuple[type, ...]] = {
 
 
 def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
-    """Replace the checkpoint at ``path``; a kill in the middle leaves the one before."""
+    """Replace the checkpoint at ``path``; a kill or an error in the middle leaves the one before.
+
+    Raises:
+        MediaError: it cannot be written.
+    """
+    content = io.BytesIO()
+    torch.save(dict(state), content)  # into a file it would not say that the disk is full
     part = path.with_name(path.name + ".part")
+    with write_errors(path):
+        try:
+            part.write_bytes(content.getbuffer())
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+@contextmanager
+def write_errors(path: Path) -> Iterator[None]:
+    """Raise MediaError for what the system raises while ``path`` is written by a run."""
     try:
-        torch.save(dict(state), part)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+        yield
+    except OSError as error:
+        if not out_of_space(error):
+            raise unwritable(path, error) from error
+        raise EncodeError(
+            f"The disk is full while writing {path}; free some space and give the same command again.", path
+        ) from error
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from vidstyle.media.stills import claim_output, read_style_image, write_still
 from vidstyle.protocols import Stylizer
 from vidstyle.stylizers.checkpoint import FeedforwardStylizer, StyleCard, load_feedforward, save_feedforward
 from vidstyle.stylizers.feedforward import BlurPoolNet
+from vidstyle.training.checkpoints import write_errors
 from vidstyle.training.clips import ClipPairs
 from vidstyle.training.dataset import ContentCrops
 from vidstyle.training.encoders import EncoderChoice, choose_encoder
@@ -128,7 +129,8 @@ def train_feedforward(
             on_step(report)
 
     trainer.run(after_step)
-    save_feedforward(output, trainer.averaged_net, card)
+    with write_errors(output):
+        save_feedforward(output, trainer.averaged_net, card)
     show(load_feedforward(output))
     final = trainer.measure()
     checkpoint.unlink(missing_ok=True)

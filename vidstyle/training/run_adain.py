@@ -15,6 +15,7 @@ from vidstyle.stylizers.adain import AdaInStylizer, load_adain, save_adain
 from vidstyle.stylizers.checkpoint import StyleCard
 from vidstyle.training.adain import AdaInObjective
 from vidstyle.training.adain_settings import AdaInSettings
+from vidstyle.training.checkpoints import write_errors
 from vidstyle.training.dataset import ContentCrops
 from vidstyle.training.encoders import find_vgg
 from vidstyle.training.run import PAINTING_SIDE_PX, TrainingReport
@@ -84,7 +85,8 @@ def train_adain(
         on_plan(TrainingPlan(lines, trainer.step, checkpoint))
     trainer.run(on_step)
 
-    save_adain(output, trainer.averaged_net, StyleCard(name or output.stem, title))
+    with write_errors(output):
+        save_adain(output, trainer.averaged_net, StyleCard(name or output.stem, title))
     write_still(sheet, sample_sheet(crops.samples(_NUM_SAMPLES), paintings[:_NUM_SAMPLES], output), overwrite=overwrite)
     final = trainer.measure()
     checkpoint.unlink(missing_ok=True)

@@ -11,6 +11,7 @@ from torch import nn
 from vidstyle.errors import ConfigError
 from vidstyle.flow.raft_weights import load_raft
 from vidstyle.media.stills import claim_output
+from vidstyle.training.checkpoints import write_errors
 from vidstyle.training.dataset import ContentCrops
 from vidstyle.training.flow import FlowObjective
 from vidstyle.training.flow_pairs import crop_side
@@ -75,7 +76,8 @@ def train_flow(
     if on_plan is not None:
         on_plan(TrainingPlan((f"{len(crops)} pictures",), trainer.step, checkpoint))
     trainer.run(on_step)
-    save_raft(output, trainer.averaged_net)
+    with write_errors(output):
+        save_raft(output, trainer.averaged_net)
     final = trainer.measure()
     checkpoint.unlink(missing_ok=True)
     return FlowReport(output, final)

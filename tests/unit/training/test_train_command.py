@@ -12,7 +12,7 @@ from network_factory import photo_folder, picture, squeeze_tensors, vgg_tensors
 from safetensors.torch import save_file
 
 from vidstyle.cli.main import cli
-from vidstyle.errors import ConfigError, VidstyleError
+from vidstyle.errors import ConfigError, OpenError, VidstyleError
 from vidstyle.media.stills import read_still, write_still
 from vidstyle.stylizers.checkpoint import load_feedforward
 from vidstyle.training.run import train_feedforward
@@ -203,6 +203,17 @@ def test_bad_input_gets_one_sentence(
     assert isinstance(result.exception, VidstyleError), result.exception
     assert message in str(result.exception)
     assert sorted(folder.iterdir()) == before
+
+
+def test_a_style_that_cannot_be_written_is_a_sentence_and_not_lost(folder: Path) -> None:
+    (folder / "own.safetensors.part").mkdir()
+    failed = run(folder)
+    assert isinstance(failed.exception, OpenError), failed.exception
+    assert "own.safetensors cannot be written there" in str(failed.exception)
+    (folder / "own.safetensors.part").rmdir()
+    result = run(folder)
+    assert "resumed at step 3" in result.output
+    assert (folder / "own.safetensors").is_file()
 
 
 def test_what_exists_is_kept_unless_told(folder: Path) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import pickle
+import resource
 from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 import torch
 from network_factory import photo_folder, picture, squeeze_encoder, tiny_encoder
 
-from vidstyle.errors import CheckpointMismatchError, ConfigError, UnsupportedCheckpointError
+from vidstyle.errors import CheckpointMismatchError, ConfigError, EncodeError, OpenError, UnsupportedCheckpointError
 from vidstyle.stylizers.checkpoint import FeedforwardStylizer, StyleCard, load_feedforward, save_feedforward
 from vidstyle.stylizers.feedforward import BlurPoolNet
 from vidstyle.stylizers.perceptual import PerceptualEncoder
@@ -148,6 +149,25 @@ def test_diverging_stops_with_a_sentence_and_keeps_the_checkpoint(crops: Content
     with pytest.raises(ConfigError, match="diverged at step 4"):
         trainer.run(spoil)
     assert make(crops, checkpoint=path).step == 2
+
+
+def test_a_full_disk_is_a_sentence_and_keeps_the_checkpoint(crops: ContentCrops, tmp_path: Path) -> None:
+    path = tmp_path / "run.checkpoint"
+    make(crops, replace(TINY, steps=2), path).run()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, before[1]))
+    try:
+        with pytest.raises(EncodeError, match=r"disk is full while writing .*run\.checkpoint"):
+            make(crops, checkpoint=path).run()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert make(crops, checkpoint=path).step == 2
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_checkpoint_in_a_folder_that_is_gone_is_a_sentence(crops: ContentCrops, tmp_path: Path) -> None:
+    with pytest.raises(OpenError, match=r"run\.checkpoint cannot be written there"):
+        make(crops, checkpoint=tmp_path / "gone" / "run.checkpoint").save()
 
 
 @pytest.mark.parametrize(
