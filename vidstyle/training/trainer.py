@@ -134,8 +134,9 @@ class Trainer(Generic[_Net]):
             on_step: told after every step.
 
         Raises:
-            ConfigError: the losses are no longer finite; the checkpoint stays as it was before.
+            ConfigError: losses or weights are no longer finite; the checkpoint stays as it was before.
             DeviceError: the device ran out of memory.
+            MediaError: the checkpoint cannot be written.
         """
         every = self.schedule.checkpoint_every
         while self.progress < 1.0:
@@ -151,9 +152,7 @@ class Trainer(Generic[_Net]):
                 ) from error
             self.seconds += time.perf_counter() - started
             if not all(map(math.isfinite, losses.values())):
-                raise ConfigError(
-                    f"The training diverged at step {self.step}; lower the learning rate or the largest loss weight."
-                )
+                raise self._diverged()
             if self.step == 1 or self.step % HISTORY_EVERY == 0:
                 self.history.append((self.step, losses))
             if on_step is not None:
@@ -187,7 +186,14 @@ class Trainer(Generic[_Net]):
         return _floats(losses)
 
     def save(self) -> None:
-        """Renew the checkpoint now; without one nothing happens."""
+        """Renew the checkpoint now, if there is to be one.
+
+        Raises:
+            ConfigError: weights are no longer finite; the checkpoint stays as it was before.
+            MediaError: it cannot be written.
+        """
+        if not (_fits_half(self.net) and _fits_half(self.averaged_net)):
+            raise self._diverged()
         if self._checkpoint is None:
             return
         state: dict[str, Any] = {
@@ -201,6 +207,16 @@ class Trainer(Generic[_Net]):
             "history": self.history,
         }
         write_checkpoint(self._checkpoint, state)
+
+    def _diverged(self) -> ConfigError:
+        what = f"The training diverged at step {self.step}"
+        if self._checkpoint is None or not self._checkpoint.is_file():
+            return ConfigError(f"{what}; lower the learning rate or the largest loss weight.")
+        # Other loss weights would be another run's.
+        return ConfigError(
+            f"{what}; lower the learning rate to go on from {self._checkpoint}, "
+            "or remove that file and lower the largest loss weight."
+        )
 
     def _resume(self, path: Path) -> None:
         state = read_checkpoint(path)
@@ -234,6 +250,11 @@ def _exponential_average(decay: float) -> Callable[..., None]:
         average(min(decay, (1 + num) / (10 + num)))(averaged, current, num_averaged)
 
     return update
+
+
+def _fits_half(net: nn.Module) -> bool:
+    """Whether the network can be saved in float16; weights beyond its range are as broken as those that are NaN."""
+    return all(bool(parameter.detach().half().isfinite().all()) for parameter in net.parameters())
 
 
 def _floats(losses: Mapping[str, Tensor]) -> dict[str, float]:

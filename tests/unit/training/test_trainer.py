@@ -151,6 +151,35 @@ def test_diverging_stops_with_a_sentence_and_keeps_the_checkpoint(crops: Content
     assert make(crops, checkpoint=path).step == 2
 
 
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, 1e9], ids=str)
+def test_broken_weights_are_never_kept(value: float, crops: ContentCrops, tmp_path: Path) -> None:
+    """Not even those of the last step, after which no loss is measured."""
+    path = tmp_path / "run.checkpoint"
+
+    def spoil(report: StepReport) -> None:
+        if report.step == 4:
+            trainer.net.to_rgb.weight.data[0] = value
+
+    trainer = make(crops, checkpoint=path)
+    with pytest.raises(ConfigError, match=r"diverged at step 4; lower the learning rate to go on from .*checkpoint"):
+        trainer.run(spoil)
+    resumed = make(crops, replace(TINY, learning_rate=1e-4), path)
+    assert resumed.step == 2
+    resumed.run()
+    assert resumed.step == 6
+    trainer = make(crops, replace(TINY, steps=4))
+    with pytest.raises(ConfigError, match="diverged at step 4; lower the learning rate or the largest loss weight"):
+        trainer.run(spoil)
+
+
+def test_a_learning_rate_far_too_high_is_never_a_result(crops: ContentCrops, tmp_path: Path) -> None:
+    path = tmp_path / "run.checkpoint"
+    for steps in (1, 2):
+        with pytest.raises(ConfigError, match="diverged"):
+            make(crops, replace(TINY, steps=steps, learning_rate=1e20), path).run()
+        assert not path.exists()
+
+
 def test_a_full_disk_is_a_sentence_and_keeps_the_checkpoint(crops: ContentCrops, tmp_path: Path) -> None:
     path = tmp_path / "run.checkpoint"
     make(crops, replace(TINY, steps=2), path).run()
