@@ -17,10 +17,13 @@ from vidstyle.errors import CheckpointMismatchError, ConfigError, DeviceError
 from vidstyle.out_of_memory import is_out_of_memory
 from vidstyle.training.checkpoints import read_checkpoint, write_checkpoint
 from vidstyle.training.settings import Schedule
+from vidstyle.weights.files import to_float
 
 _Net = TypeVar("_Net", bound=nn.Module)
 
 
+# What comes of loading state that another program wrote, or that was changed.
+_DAMAGE = (RuntimeError, LookupError, ValueError, TypeError, AttributeError, OverflowError)
 #: Steps between the losses that are remembered.
 HISTORY_EVERY = 5
 
@@ -93,7 +96,7 @@ class Trainer(Generic[_Net]):
 
     Raises:
         UnsupportedCheckpointError: the checkpoint is not a safe, readable file.
-        CheckpointMismatchError: the checkpoint is another run's.
+        CheckpointMismatchError: the checkpoint is another run's, or damaged.
     """
 
     def __init__(self, objective: Objective[_Net], schedule: Schedule, checkpoint: Path | None = None) -> None:
@@ -220,25 +223,55 @@ class Trainer(Generic[_Net]):
 
     def _resume(self, path: Path) -> None:
         state = read_checkpoint(path)
-        theirs = state["settings"]
-        different = [name for name, mine in self.objective.identity.items() if mine != theirs.get(name)]
+        try:
+            different = _different(self.objective.identity, state["settings"])
+            if not different:
+                self._restore(state, path)
+        except (*_DAMAGE, CheckpointMismatchError) as error:
+            raise CheckpointMismatchError(
+                f"{path} is damaged or does not fit this version's network; remove it to start afresh."
+            ) from error
         if different:
             raise CheckpointMismatchError(
                 f"{path} belongs to a run with other settings ({', '.join(different)}); "
                 "use the same ones or remove it to start afresh."
             )
-        try:
-            self.net.load_state_dict(state["net"])
-            self.averaged.load_state_dict(state["averaged"])
-            self._optimizer.load_state_dict(state["optimizer"])
-            self._generator.set_state(state["generator"])
-            # Earlier versions kept no history.
-            self.history = [(int(step), dict(losses)) for step, losses in state.get("history", [])]
-        except (RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
-            raise CheckpointMismatchError(
-                f"{path} does not fit this version's network; remove it to start afresh."
-            ) from error
+
+    def _restore(self, state: Mapping[str, Any], path: Path) -> None:
+        """Take over a checkpoint's state; raises whatever comes of one that is damaged."""
+        self.net.load_state_dict(to_float(state["net"], path))
+        self.averaged.load_state_dict(to_float(state["averaged"], path))
+        self._restore_optimizer(state["optimizer"], path)
+        self._generator.set_state(state["generator"])
+        # Earlier versions kept no history.
+        self.history = [
+            (int(step), {str(name): float(loss) for name, loss in losses.items()})
+            for step, losses in state.get("history", [])
+        ]
+        if state["step"] < 0 or not 0 <= state["seconds"] < math.inf:
+            raise ValueError("a run has no such length")
         self.step, self.seconds = state["step"], state["seconds"]
+
+    def _restore_optimizer(self, state: Mapping[str, Any], path: Path) -> None:
+        """Adam's moments; torch would take any shapes and settings, and stumble over them in the next step."""
+        mine = self._optimizer.state_dict()
+        for group, own in zip(state["param_groups"], mine["param_groups"], strict=True):
+            if any(group[name] != own[name] for name in ("params", "betas", "eps", "weight_decay", "amsgrad")):
+                raise ValueError("other settings of Adam")
+        moments = {}
+        for index, values in state["state"].items():
+            moments[index] = to_float({name: values[name] for name in ("step", "exp_avg", "exp_avg_sq")}, path)
+            shape = self._trained[index].shape
+            if [value.shape for value in moments[index].values()] != [torch.Size(), shape, shape]:
+                raise ValueError("moments of another network")
+            if not moments[index]["step"] >= 1:  # Adam divides by what is 0 at step 0
+                raise ValueError("moments of no step")
+        self._optimizer.load_state_dict({**mine, "state": moments})
+
+
+def _different(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
+    """Names of settings that differ, or that only one of the two has."""
+    return [str(name) for name in {**mine, **theirs} if mine.get(name) != theirs.get(name)]
 
 
 def _exponential_average(decay: float) -> Callable[..., None]:

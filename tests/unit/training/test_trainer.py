@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import copy
 import math
 import pickle
 import resource
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
@@ -354,6 +356,8 @@ def test_a_run_with_clips_goes_on_exactly_and_with_those_clips_only(
     other = factory.make_clip(tmp_path / "other.mp4", num_frames=3, size=(96, 80))
     with pytest.raises(CheckpointMismatchError, match="clips"):
         with_clips(crops, ClipPairs([other], 64), checkpoint=path)
+    with pytest.raises(CheckpointMismatchError, match="clips"):
+        make(crops, checkpoint=path)  # none at all
 
 
 def test_clips_need_half_of_a_batch(crops: ContentCrops, pairs: ClipPairs) -> None:
@@ -446,6 +450,39 @@ def test_a_checkpoint_that_does_not_fit_is_refused(
     path = tmp_path / "run.checkpoint"
     torch.save({**{k: v for k, v in state.items() if k != key}, **({} if value is None else {key: value})}, path)
     with pytest.raises(CheckpointMismatchError, match=r"run\.checkpoint"):
+        make(crops, checkpoint=path)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda state: state["optimizer"]["state"][0].update(exp_avg=torch.zeros(3, 2)),
+        lambda state: state["optimizer"]["state"][0].update(exp_avg=torch.zeros(1).expand(1 << 40)),
+        lambda state: state["optimizer"]["state"][0].update(step=torch.tensor(-1.0)),
+        lambda state: state["optimizer"]["state"][0].update(exp_avg_sq="text"),
+        lambda state: state["optimizer"]["state"][0].pop("exp_avg_sq"),
+        lambda state: state["optimizer"]["state"].update({1000: state["optimizer"]["state"][0]}),
+        lambda state: state["optimizer"]["param_groups"][0].pop("betas"),
+        lambda state: state["optimizer"]["param_groups"][0].update(betas="text"),
+        lambda state: state["optimizer"]["param_groups"].clear(),
+        lambda state: state["net"]["to_rgb.weight"].fill_(torch.nan),
+        lambda state: state["averaged"]["module.to_rgb.weight"].fill_(torch.inf),
+        lambda state: state["settings"].update(seed=torch.zeros(3)),
+        lambda state: state["history"].append((2, {"style": "text"})),
+        lambda state: state["history"].append((math.inf, {"style": 1.0})),
+        lambda state: state.update(step=-1),
+        lambda state: state.update(seconds=math.nan),
+    ],
+    ids=range(16),
+)
+def test_damage_inside_a_checkpoint_is_found_when_it_is_loaded(
+    spoil: Callable[[dict[str, Any]], object], state: dict[str, Any], crops: ContentCrops, tmp_path: Path
+) -> None:
+    path = tmp_path / "run.checkpoint"
+    damaged = copy.deepcopy(state)
+    spoil(damaged)
+    torch.save(damaged, path)
+    with pytest.raises(CheckpointMismatchError, match=r"run\.checkpoint is damaged .*; remove it to start afresh"):
         make(crops, checkpoint=path)
 
 
