@@ -44,6 +44,10 @@ class PerceptualEncoder(Protocol):
         """Features after ReLU, (N, C, h, w) by name, of (N, 3, H, W) RGB in [0, 1]."""
         ...
 
+    def state_dict(self) -> dict[str, Any]:
+        """Its weights, as ``nn.Module.state_dict``."""
+        ...
+
     def to(self, *args: Any, **kwargs: Any) -> Self:
         """Move it, as ``nn.Module.to``; returns itself."""
         ...

@@ -442,6 +442,28 @@ def test_another_painting_is_another_run(state: dict[str, Any], crops: ContentCr
         make(crops, checkpoint=tmp_path / "run.checkpoint", seed=8)
 
 
+def test_another_encoder_of_the_same_layers_is_another_run(
+    state: dict[str, Any], crops: ContentCrops, tmp_path: Path
+) -> None:
+    path = tmp_path / "run.checkpoint"
+    torch.save(state, path)
+    painting = picture(72, 90, seed=9)[0]
+    used = tiny_encoder().to(memory_format=torch.channels_last)  # as a run leaves it
+    assert Trainer(FeedforwardObjective(painting, crops, used, TINY), TINY, path).step == 2
+    with pytest.raises(CheckpointMismatchError, match=r"other settings \(encoder\)"):
+        Trainer(FeedforwardObjective(painting, crops, tiny_encoder(seed=1), TINY), TINY, path)
+
+
+def test_other_weights_to_start_from_are_another_run(crops: ContentCrops, tmp_path: Path) -> None:
+    path = tmp_path / "run.checkpoint"
+    one, other = (make(crops, replace(TINY, seed=seed)).net for seed in (4, 5))
+    make(crops, replace(TINY, steps=2), path, start_from=one).run()
+    assert make(crops, checkpoint=path, start_from=one).step == 2
+    for start_from in (other, None):
+        with pytest.raises(CheckpointMismatchError, match=r"other settings \(start_from\)"):
+            make(crops, checkpoint=path, start_from=start_from)
+
+
 @pytest.mark.parametrize("key", ["settings", "step", "seconds", "net", "averaged", "optimizer", "generator"])
 @pytest.mark.parametrize("value", [None, "text", {"a": torch.zeros(3)}], ids=["absent", "text", "wrong"])
 def test_a_checkpoint_that_does_not_fit_is_refused(
