@@ -152,7 +152,7 @@ def _plan(crops: ContentCrops, pairs: ClipPairs | None, judge: EncoderChoice) ->
 
 def _trained_net(style: str | Path) -> BlurPoolNet:
     path = Path(style)
-    net = load_feedforward(path if path.suffix else find_style(str(style)).path).net
+    net = load_feedforward(path if path.suffix else find_style(str(style), besides=()).path).net
     if not isinstance(net, BlurPoolNet):
         raise CheckpointMismatchError(f"{style} is a network of another kind; start from one that vidstyle trained.")
     return net

@@ -60,8 +60,10 @@ class Schedule:
             )
         if not 0 < self.learning_rate < math.inf:
             raise ConfigError(f"The learning rate must be above zero, got {self.learning_rate:g}; try 0.002.")
-        if self.minutes is not None and self.minutes <= 0:
-            raise ConfigError(f"A run of {self.minutes:g} minutes trains nothing; give more or leave the limit out.")
+        if self.minutes is not None and not 0 < self.minutes < math.inf:
+            raise ConfigError(
+                f"A run cannot last {self.minutes:g} minutes; give a number above zero or leave the limit out."
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,8 +75,12 @@ def _own_style(name: str, path: Path) -> Style:
     return Style(name, printable[:_MAX_TITLE], path, is_own=True)
 
 
-def find_style(name: str) -> Style:
+def find_style(name: str, besides: Sequence[str] = (IDENTITY,)) -> Style:
     """Look a style up, the user's own before those that ship; ``starry_night`` finds ``starry-night``.
+
+    Args:
+        name: of the style.
+        besides: names without a weight file that could be used as well; offered where there is no such style.
 
     Raises:
         WeightsNotFoundError: there is none of that name; the message offers near ones.
@@ -85,9 +90,9 @@ def find_style(name: str) -> Style:
     wanted = _normalised(name)
     if style := own.get(wanted) or shipped.get(wanted):
         return style
-    near = difflib.get_close_matches(wanted, [*own, *shipped, IDENTITY], n=3, cutoff=0.5)
+    near = difflib.get_close_matches(wanted, [*own, *shipped, *besides], n=3, cutoff=0.5)
     yours = f"; yours are {', '.join(own)}" if own else ""
-    hint = f"did you mean {' or '.join(near)}?" if near else f"shipped are {', '.join([*shipped, IDENTITY])}{yours}."
+    hint = f"did you mean {' or '.join(near)}?" if near else f"shipped are {', '.join([*shipped, *besides])}{yours}."
     raise WeightsNotFoundError(f"There is no style or file '{name}'; {hint}")
 
 

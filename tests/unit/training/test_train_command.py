@@ -182,6 +182,8 @@ def test_weights_and_rate_can_be_set(folder: Path, monkeypatch: pytest.MonkeyPat
         (("--encoder", "nonsense"), "There is no encoder 'nonsense'"),
         (("--encoder", "painting.png"), "painting.png"),
         (("--crop", "100"), "multiple of 32"),
+        (("--minutes", "nan"), "nan minutes"),
+        (("--start-from", "identity"), "no style or file 'identity'; shipped are"),
         (("--style-size", "1"), "64 to 4096"),
         (("--style-weight", "0"), "style"),
         (("--clips", "absent.mp4"), "absent.mp4"),

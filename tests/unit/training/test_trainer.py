@@ -207,6 +207,8 @@ def test_a_checkpoint_in_a_folder_that_is_gone_is_a_sentence(crops: ContentCrops
         {"steps": 0},
         {"batch_size": 0},
         {"minutes": 0.0},
+        {"minutes": math.nan},
+        {"minutes": math.inf},
         {"crop_px": 32},
         {"crop_px": 100},
         {"style_size_px": 8},

@@ -51,6 +51,13 @@ def test_an_unknown_name_gets_near_ones_or_all() -> None:
     assert all(style.name in str(caught.value) for style in STYLES)
 
 
+def test_a_name_that_cannot_be_used_is_not_offered() -> None:
+    for name in ("identity", "idenity", "zzzzqqqq"):
+        with pytest.raises(WeightsNotFoundError) as caught:
+            find_style(name, besides=())
+        assert "identity" not in str(caught.value).replace("'identity'", "")  # as it was given
+
+
 # The user's own styles ------------------------------------------------------------------------------------------------
 
 
