@@ -100,6 +100,7 @@ class VideoFrame:
         alpha: (1, H, W) opacity, straight, of the dtype of ``data``; None where there is none or it is not kept.
         stored: what the source holds of this picture, which a writer keeps wherever ``data`` still shows it; None where
             nobody asked for it. Only ``vidstyle.media`` looks inside.
+        own_time: the source's own time of the picture, in seconds, where a constant rate shows it at another.
     """
 
     data: Tensor
@@ -108,6 +109,7 @@ class VideoFrame:
     duration: int | None = None
     alpha: Tensor | None = None
     stored: Any | None = None
+    own_time: Fraction | None = None
 
     @property
     def seconds(self) -> float:

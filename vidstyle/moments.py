@@ -9,6 +9,8 @@ from fractions import Fraction
 
 #: Fastest rate a clip can be given, in frames per second.
 MAX_RATE = 1000
+#: Of a frame: a moment may be off by so much where a file's clock is too coarse to say it exactly.
+_MOST_SLACK = Fraction(1, 8)
 
 _SECONDS = re.compile(r"(\d+:){0,2}\d+(\.\d*)?|\.\d+")
 _TIMECODE = re.compile(r"(\d{1,2}):(\d\d):(\d\d)([:;])(\d{2,3})")
@@ -97,13 +99,19 @@ def parse_moment(value: float | str | Fraction) -> Fraction | Timecode:
     return seconds
 
 
-def seconds_into(moment: Fraction | Timecode, rate: Fraction, start: Timecode | None = None) -> Fraction:
+def seconds_into(
+    moment: Fraction | Timecode,
+    rate: Fraction,
+    start: Timecode | None = None,
+    duration_seconds: float | None = None,
+) -> Fraction:
     """Seconds from a clip's first frame to a moment.
 
     Args:
         moment: from ``parse_moment``; seconds count from the first frame and come back as they are.
         rate: frames per second of the clip.
         start: the timecode of its first frame; None is zero.
+        duration_seconds: of the clip, which may run past midnight; None where it is not known, and does not.
 
     Raises:
         ValueError: the timecode does not exist at this rate, or comes before the clip.
@@ -112,9 +120,25 @@ def seconds_into(moment: Fraction | Timecode, rate: Fraction, start: Timecode | 
         return moment
     first = start.frame_number(rate) if start is not None else 0
     number = moment.frame_number(rate) - first
+    if number < 0 and start is not None and duration_seconds is not None:
+        after_midnight = number + Timecode(24, 0, 0, 0, start.is_drop_frame).frame_number(rate)
+        if after_midnight <= duration_seconds * float(rate):
+            number = after_midnight
     if number < 0:
         raise ValueError(f"timecode {moment} comes before the clip's first frame, which is {start}")
     return number / rate
+
+
+def on_clock(seconds: Fraction, tick: Fraction, rate: Fraction) -> Fraction:
+    """A moment as a file's clock says it: frame 2 of 24 a second is at 0.083 s in a Matroska, before 2/24 s.
+
+    Args:
+        seconds: since a moment that the clock says exactly.
+        tick: of the clock, in seconds.
+        rate: frames per second; where a tick is no small part of a frame, the moment stays.
+    """
+    told = round(seconds / tick) * tick
+    return told if abs(told - seconds) * rate <= _MOST_SLACK else seconds
 
 
 def moment_of_picture(value: float | str) -> Fraction:
@@ -156,6 +180,12 @@ def check_frames(text: str) -> None:
     for part in text.split(","):
         match = re.fullmatch(r"([\d-]+)x0*[1-9]\d{0,8}", part)
         parse_frame_range(match[1] if match else part)
+
+
+def standard_rate(rate: Fraction, tolerance: Fraction = Fraction(1, 2000)) -> Fraction:
+    """The rate meant: whole, or NTSC's, where one is so near, as ratios go."""
+    choices = (Fraction(round(rate)), Fraction(round(rate) * 1000, 1001))
+    return next((choice for choice in choices if choice and abs(rate / choice - 1) < tolerance), rate)
 
 
 def parse_rate(text: str) -> Fraction:

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from vidstyle.frames import VideoFrame
-from vidstyle.media import VideoWriter, open_video
+from vidstyle.media import VideoWriter, open_video, probe_video
 
 
-def copy(source: Path, output: Path, *, start=None, end=None, **options) -> VideoWriter:
+def copy(source: Path, output: Path, *, start=None, end=None, frames=None, **options) -> VideoWriter:
     with (
-        open_video(source, start_seconds=start, end_seconds=end) as reader,
+        open_video(source, start_seconds=start, end_seconds=end, frames=frames) as reader,
         factory.open_output(output, reader, **options) as writer,
     ):
         for item in reader:
@@ -185,6 +185,54 @@ def test_subtitles(tmp_path, output, action, codec):
         ]
         assert b"Hello there" in bytes(shown[0])
         assert b"Goodbye" in bytes(shown[1])
+
+
+@pytest.mark.parametrize("output", ["out.mkv", "out.webm"])
+def test_subtitles_are_shown_for_as_long_as_they_lie_in_the_part(tmp_path, output):
+    lines = ((100, 2000, "Before"), (1200, 200, "Inside"), (1400, 3000, "Beyond"))
+    clip = factory.make_clip(tmp_path / "c.mkv", subtitles="subrip", lines=lines, num_frames=72)
+
+    copy(clip, tmp_path / output, start=1.0, end=1.75)
+
+    with av.open(str(tmp_path / output)) as container:
+        packets = [p for p in container.demux(container.streams.subtitles[0]) if p.size]
+        assert [(float(p.pts * p.time_base), float(p.duration * p.time_base)) for p in packets] == [
+            (0.0, 0.75),
+            (0.2, 0.2),
+            (0.4, 0.35),
+        ]
+
+
+@pytest.mark.parametrize(
+    ("rate", "frames", "label"),
+    [
+        (Fraction(24000, 1001), "1-5", "01:00:00:01"),
+        (Fraction(24000, 1001), "7-12", "01:00:00:07"),
+        (Fraction(30000, 1001), "13-20", "01:00:00:13"),
+        (Fraction(60), "1-3", "01:00:00:01"),
+    ],
+)
+def test_the_label_of_a_part_is_that_of_its_first_frame(tmp_path, rate, frames, label):
+    clip = factory.make_clip(tmp_path / "c.mkv", num_frames=24, rate=rate, metadata={"timecode": "01:00:00:00"})
+    first = int(frames.partition("-")[0])
+    copy(clip, tmp_path / "numbered.mkv", frames=frames)
+    copy(clip, tmp_path / "labelled.mkv", start=label, end=f"01:00:00:{first + 3:02}")
+    for name in ("numbered.mkv", "labelled.mkv"):
+        with av.open(str(tmp_path / name)) as container:
+            notes = container.metadata | container.streams.video[0].metadata
+            assert next(value for key, value in notes.items() if key.lower() == "timecode") == label
+            picture = next(container.decode(video=0)).to_ndarray(format="rgb24").astype(int)
+        assert np.abs(picture - factory.picture(first)).mean() < 3
+
+
+def test_drop_frame_labels_of_a_rounded_rate(tmp_path):
+    rate = Fraction(60000, 1001)
+    clip = factory.make_clip(tmp_path / "c.mkv", num_frames=24, rate=rate, metadata={"timecode": "01:00:59;50"})
+    assert probe_video(clip).average_rate == rate
+    copy(clip, tmp_path / "out.mkv", start="01:00:59;53")
+    with av.open(str(tmp_path / "out.mkv")) as container:
+        notes = container.metadata | container.streams.video[0].metadata
+        assert next(value for key, value in notes.items() if key.lower() == "timecode") == "01:00:59;53"
 
 
 def test_a_second_picture_is_dropped_and_said_so(tmp_path, clip_mp4):

@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidstyle.moments import Timecode, check_frames, parse_frame_range, parse_moment, parse_rate, seconds_into
+from vidstyle.moments import (
+    Timecode,
+    check_frames,
+    on_clock,
+    parse_frame_range,
+    parse_moment,
+    parse_rate,
+    seconds_into,
+    standard_rate,
+)
 
 NTSC = Fraction(30000, 1001)
 
@@ -108,6 +117,33 @@ def test_timecodes_count_from_the_clip_s_own() -> None:
     assert seconds_into(parse_moment("1.5"), Fraction(24), start) == Fraction(3, 2)
     with pytest.raises(ValueError, match="before the clip's first frame, which is 10:00:00:00"):
         seconds_into(parse_moment("09:59:59:23"), Fraction(24), start)
+
+
+@pytest.mark.parametrize(
+    ("start", "moment", "rate"),
+    [("23:59:59:20", "00:00:00:02", Fraction(25)), ("23:59:59;28", "00:00:00;05", Fraction(30000, 1001))],
+)
+def test_timecodes_run_past_midnight(start: str, moment: str, rate: Fraction) -> None:
+    first = parse_moment(start)
+    assert isinstance(first, Timecode)
+    assert seconds_into(parse_moment(moment), rate, first, duration_seconds=2.0) == 7 / rate
+    with pytest.raises(ValueError, match="before the clip's first frame"):
+        seconds_into(parse_moment(moment), rate, first, duration_seconds=0.2)
+
+
+@pytest.mark.parametrize("rate", [Fraction(24), Fraction(24000, 1001), Fraction(30000, 1001), Fraction(60)])
+def test_a_moment_is_what_the_clock_says_of_its_frame(rate: Fraction) -> None:
+    tick = Fraction(1, 1000)
+    for number in range(100):
+        assert on_clock(number / rate, tick, rate) == round(number / rate / tick) * tick
+        # A clock that counts frames says nothing of what lies between them.
+        assert on_clock((number + Fraction(1, 3)) / rate, 1 / rate, rate) == (number + Fraction(1, 3)) / rate
+
+
+def test_rates_as_containers_round_them() -> None:
+    assert standard_rate(Fraction(19001, 317), Fraction(1, 100_000)) == Fraction(60000, 1001)
+    assert standard_rate(Fraction(2997, 125), Fraction(1, 100_000)) == Fraction(24000, 1001)
+    assert standard_rate(Fraction(2399, 100), Fraction(1, 100_000)) == Fraction(2399, 100)
 
 
 def test_frame_ranges() -> None:

@@ -41,14 +41,14 @@ def at_constant_rate(
         if held is None:
             first = number = following
         while held is not None and number < following:
-            yield DecodedFrame(held.frame, number, period, 1)
+            yield DecodedFrame(held.frame, number, period, 1, held.time)
             number += 1
         held = item
     if held is not None:
         shown = held.duration * held.time_base if held.duration else period
         end = min(_nearest((held.time + shown) * rate, held.time_base * rate), last_wanted)
         for last in range(number, max(end, first + 1)):  # one at least
-            yield DecodedFrame(held.frame, last, period, 1)
+            yield DecodedFrame(held.frame, last, period, 1, held.time)
 
 
 def _nearest(value: Fraction, tick: Fraction) -> int:

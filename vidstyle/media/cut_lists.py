@@ -11,6 +11,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from vidstyle.errors import OpenError
+from vidstyle.moments import standard_rate
 
 _EVENT_TIMES = re.compile(r"(?P<event>\d+\s.*?)(?P<source>(?:\s+[\d:;.]+){2})(?P<record>(?:\s+[\d:;.]+){2})\s*")
 
@@ -59,7 +60,7 @@ def read_cut_list(path: Path, rate: Fraction) -> CutList:
     Raises:
         OpenError: OpenTimelineIO is not installed, or the file cannot be read as a cut list.
     """
-    rate = _standard(rate)
+    rate = standard_rate(rate)
     otio = _library(path)
     if not path.is_file():
         raise OpenError(f"There is no cut list {path}; check shots_from.", path)
@@ -77,7 +78,7 @@ def read_cut_list(path: Path, rate: Fraction) -> CutList:
         raise OpenError(f"The cut list {path} cannot be used: {why}{hint}; export it again.", path) from error
     if not events:
         raise OpenError(f"The cut list {path} has no picture events; export the picture track.", path)
-    return CutList(events, _standard(Fraction(track.duration().rate)), label)
+    return CutList(events, standard_rate(Fraction(track.duration().rate)), label)
 
 
 def _library(path: Path) -> Any:
@@ -160,7 +161,7 @@ def _events(otio: Any, track: Any, rate: Fraction) -> Iterator[Event]:
 
 
 def _seconds(time: Any, rate: Fraction) -> Fraction:
-    own = _standard(Fraction(time.rate))
+    own = standard_rate(Fraction(time.rate))
     return Fraction(str(round(time.value, 6))) / (rate if round(own) == round(rate) else own)
 
 
@@ -172,9 +173,3 @@ def _names(item: Any) -> Iterator[str]:
         if name:
             yield str(name)
             yield PurePath(str(name)).stem
-
-
-def _standard(rate: Fraction) -> Fraction:
-    """The rate meant: whole, or NTSC's, where it is within half a thousandth of one."""
-    choices = (Fraction(round(rate)), Fraction(round(rate) * 1000, 1001))
-    return next((choice for choice in choices if choice and abs(rate / choice - 1) < Fraction(1, 2000)), rate)

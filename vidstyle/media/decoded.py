@@ -17,12 +17,14 @@ class DecodedFrame:
         pts: presentation time in ticks of ``time_base``.
         time_base: seconds per tick.
         duration: ticks it is shown for; None where the file does not say.
+        own_time: the file's own time of the picture, in seconds, where it is shown at another.
     """
 
     frame: AVFrame
     pts: int
     time_base: Fraction
     duration: int | None = None
+    own_time: Fraction | None = None
 
     @property
     def time(self) -> Fraction:

@@ -25,6 +25,7 @@ from vidstyle.media.pixel_format import (
     note_losses,
     profile_options,
     rank_pixel_formats,
+    refuse_profile_without_alpha,
 )
 
 # QuickTime and Safari play HEVC under this tag only.
@@ -130,6 +131,8 @@ def choose_encoder(
     if pixel_format is not None and formats and pixel_format not in formats:
         raise ConfigError(f"{encoder.name} has no pixel format {pixel_format!r}{_near_formats(pixel_format, formats)}")
     needs = needs or PixelNeeds()
+    if needs.alpha:
+        refuse_profile_without_alpha(encoder.name, options)
     candidates = [pixel_format] if pixel_format else rank_pixel_formats(encoder.name, formats, needs, size, options)
     if pixel_format is not None and needs.alpha and not has_alpha(pixel_format):
         better = rank_pixel_formats(encoder.name, formats, needs, size, options)[0]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import av
 import numpy as np
@@ -30,14 +31,24 @@ _GBR = (1, 2, 0)
 _STEP = 32
 
 
+class _Domain(NamedTuple):
+    """What a table's first and last entries stand for: colours of three components."""
+
+    low: tuple[float, ...] = (0.0, 0.0, 0.0)
+    high: tuple[float, ...] = (1.0, 1.0, 1.0)
+
+
 class Lut3d:
     """A look-up table for display-referred RGB, interpolated between its entries in tetrahedra.
+
+    A ``.cube`` may say which colours its entries stand for (``DOMAIN_MIN``, ``DOMAIN_MAX``, Resolve's
+    ``LUT_3D_INPUT_RANGE``); colours outside are taken for the nearest inside.
 
     Args:
         path: ``.cube``, ``.3dl``, ``.dat``, ``.m3d`` or ``.csp``.
 
     Raises:
-        ConfigError: there is no such file, or it is none that FFmpeg reads.
+        ConfigError: there is no such file, it is none that FFmpeg reads, or its domain is none.
     """
 
     def __init__(self, path: Path) -> None:
@@ -48,6 +59,8 @@ class Lut3d:
             raise ConfigError(f"There is no look-up table {path}; check the name.")
         if path.suffix.lower() not in LUT_SUFFIXES:
             raise ConfigError(f"{path} is not a look-up table; use one of {' '.join(LUT_SUFFIXES)}.")
+        is_cube = path.suffix.lower() == ".cube"
+        self._domain, self._table = _plain_cube(path) if is_cube else (_Domain(), "")
         self._graph, self._size = self._open(_STEP, 2), (_STEP, 2)
 
     def __call__(self, pictures: Tensor) -> Tensor:
@@ -65,7 +78,8 @@ class Lut3d:
             self._graph, self._size = self._open(width, height), (width, height)
         frame = AVFrame(width, height, _FORMAT)
         for channel, plane in zip(_GBR, _float_planes(frame), strict=True):
-            plane[:, :shown] = picture[channel]
+            low, high = self._domain.low[channel], self._domain.high[channel]
+            plane[:, :shown] = picture[channel] if (low, high) == (0, 1) else (picture[channel] - low) / (high - low)
             plane[:, shown:] = 0.0
         frame.pts, self._ticks = self._ticks, self._ticks + 1
         self._graph.vpush(frame)
@@ -80,7 +94,12 @@ class Lut3d:
             width=width, height=height, format=VideoFormat(_FORMAT, width, height), time_base=Fraction(1, 25)
         )
         try:
-            table = graph.add("lut3d", file=str(self.path), interp="tetrahedral")
+            with TemporaryDirectory(prefix="vidstyle-") as folder:
+                file = self.path
+                if self._table:
+                    file = Path(folder) / "table.cube"
+                    file.write_text(self._table, encoding="utf-8")
+                table = graph.add("lut3d", file=str(file), interp="tetrahedral")
         except (av.FFmpegError, ValueError, OSError) as error:
             why = reason(error) if isinstance(error, av.FFmpegError) else str(error)
             raise ConfigError(
@@ -90,6 +109,41 @@ class Lut3d:
         table.link_to(graph.add("buffersink"))
         graph.configure()
         return graph
+
+
+def _plain_cube(path: Path) -> tuple[_Domain, str]:
+    """The domain of a ``.cube``, and the table without it.
+
+    lut3d sees a domain only behind the size, and never where it begins; Resolve's name for it is an error to it. Of
+    curves before the table it takes the first entries for the table's.
+    """
+    low, high = _Domain()
+    table = []
+    for line in path.read_text(encoding="utf-8-sig", errors="replace").splitlines():
+        name, *values = line.split() or [""]
+        if name == "LUT_1D_SIZE":
+            raise ConfigError(f"{path} has curves (LUT_1D_SIZE), which are not read; export a 3D table alone.")
+        try:
+            if name == "DOMAIN_MIN":
+                low = _color(values)
+            elif name == "DOMAIN_MAX":
+                high = _color(values)
+            elif name == "LUT_3D_INPUT_RANGE":
+                low, high = (_color(values[index : index + 1] * 3) for index in (0, 1))
+            else:
+                table.append(line)
+        except ValueError as error:
+            raise ConfigError(f"The line '{line.strip()}' of {path} is no domain; export it again.") from error
+    if not all(least < most for least, most in zip(low, high, strict=True)):
+        raise ConfigError(f"The domain of {path} ends at {high}, before it begins at {low}; export it again.")
+    return _Domain(low, high), "\n".join([*table, ""])
+
+
+def _color(values: list[str]) -> tuple[float, ...]:
+    color = tuple(float(value) for value in values)
+    if len(color) != len(_GBR) or not np.isfinite(color).all():
+        raise ValueError(values)
+    return color
 
 
 def _float_planes(frame: AVFrame) -> list[_Array]:

@@ -61,6 +61,20 @@ class PixelNeeds:
         )
 
 
+def refuse_profile_without_alpha(codec: str, options: Mapping[str, str]) -> None:
+    """See that opacity, which is wanted, is not lost to a profile that has none.
+
+    Raises:
+        ConfigError: the ``profile`` that the user gave does.
+    """
+    profile = options.get("profile")
+    following = (None, "auto", "-1")
+    if codec == "prores_ks" and profile not in (*_PROFILE_FORMATS[codec], *following):
+        raise ConfigError(
+            f"{codec}'s profile {profile} has no opacity; use 4444 or 4444xq, or leave it out with --alpha drop."
+        )
+
+
 def rank_pixel_formats(
     codec: str, formats: Sequence[str], needs: PixelNeeds, size: tuple[int, int], options: Mapping[str, str]
 ) -> list[str]:

@@ -23,7 +23,7 @@ from vidstyle.media.hdr import HdrMetadata, hdr_metadata
 from vidstyle.media.hidden_alpha import hides_alpha
 from vidstyle.media.orientation import Orientation, orientation_of
 from vidstyle.media.tags import stream_title
-from vidstyle.moments import MAX_RATE, Timecode, parse_moment
+from vidstyle.moments import MAX_RATE, Timecode, parse_moment, standard_rate
 
 Warn = Callable[[str], None]
 
@@ -329,7 +329,9 @@ def _rate(video: VideoStream) -> Fraction:
     candidates = (
         (video.guessed_rate, video.average_rate) if raw else (video.average_rate, video.guessed_rate, video.base_rate)
     )
-    return next((Fraction(rate) for rate in candidates if rate and 0 < rate <= MAX_RATE), _FALLBACK_RATE)
+    found = next((Fraction(rate) for rate in candidates if rate and 0 < rate <= MAX_RATE), _FALLBACK_RATE)
+    # A Matroska of 60000/1001 frames a second says 19001/317.
+    return standard_rate(found, tolerance=Fraction(1, 100_000))
 
 
 def _duration_seconds(container: InputContainer, video: VideoStream) -> float | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from vidstyle.errors import ConfigError, OpenError
 from vidstyle.media.index import frame_times, times_before
 from vidstyle.media.probe import FirstLook
-from vidstyle.moments import parse_frame_range, parse_moment, seconds_into
+from vidstyle.moments import on_clock, parse_frame_range, parse_moment, seconds_into
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +41,19 @@ class RangeRequest:
     from_shown: bool = False
 
 
-def moment_of(value: float | str | Fraction, look: FirstLook, name: str) -> Fraction:
-    """Seconds from the clip's first frame, of seconds or of a timecode.
+def moment_of(value: float | str | Fraction, look: FirstLook, name: str, fps: Fraction | None) -> Fraction:
+    """Seconds from the clip's first frame, of seconds or of a timecode; ``fps`` is a constant rate it is given.
 
     Raises:
         ConfigError: it cannot be read, or is none of this clip's.
     """
     try:
-        return seconds_into(parse_moment(value), look.info.average_rate, look.start_timecode)
+        info = look.info
+        moment = seconds_into(parse_moment(value), info.average_rate, look.start_timecode, info.duration_seconds)
     except ValueError as error:
         raise ConfigError(f"The {name} cannot be used: {error}.") from error
+    # At a constant rate frames are where their numbers say.
+    return moment if fps is not None else on_clock(moment, info.time_base, info.average_rate)
 
 
 def resolve_range(
@@ -62,8 +65,8 @@ def resolve_range(
         ConfigError: it contradicts itself, or cannot be read.
         OpenError: the clip has no such frames.
     """
-    start = None if request.start is None else moment_of(request.start, look, "start")
-    end = None if request.end is None else moment_of(request.end, look, "end")
+    start = None if request.start is None else moment_of(request.start, look, "start", fps)
+    end = None if request.end is None else moment_of(request.end, look, "end", fps)
     if request.frames is not None and (start is not None or end is not None):
         raise ConfigError("Give a range of frames, or a start and an end, not both.")
     if end is not None and end <= (start or 0):

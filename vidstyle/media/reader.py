@@ -19,7 +19,7 @@ from vidstyle.media.closing import Closing
 from vidstyle.media.constant_rate import at_constant_rate
 from vidstyle.media.decoded import DecodedFrame
 from vidstyle.media.decoding import Decoding
-from vidstyle.media.deinterlace import deinterlaced
+from vidstyle.media.deinterlace import deinterlaced, field_order
 from vidstyle.media.failures import reason
 from vidstyle.media.index import frame_times
 from vidstyle.media.orientation import Orientation
@@ -207,14 +207,20 @@ class VideoReader(Closing):
         Raises:
             ConfigError: it cannot be read, or is none of this clip's.
         """
-        return moment_of(value, self._look, "moment")
+        return moment_of(value, self._look, "moment", self._options.fps)
 
     def frame_seconds(self) -> list[Fraction]:
         """When each of the clip's frames starts, counted from its first frame; read from the packets alone."""
         return [time - self.origin for time in frame_times(self.path, self._look)]
 
     def clip_seconds(self, frame: VideoFrame) -> Fraction:
-        """When a frame of this reader starts, counted from the clip's first frame, wherever the range begins."""
+        """When a frame of this reader starts, counted from the clip's first frame, wherever the range begins.
+
+        At a constant rate that is the own time of the picture, not the one it is shown at: mattes and shots go with
+        their pictures.
+        """
+        if frame.own_time is not None:
+            return frame.own_time - self.origin
         time = frame.pts * frame.time_base
         if not self.shifts_to_zero or self.start is None:
             return time - self.origin
@@ -266,7 +272,7 @@ class VideoReader(Closing):
         items = decoding.items(carried)
         if self._options.deinterlace:
             header_only = self._look.info.is_interlaced and not self._look.frame_is_flagged
-            items = deinterlaced(items, flagged_only=not header_only)
+            items = deinterlaced(items, header_order=field_order(self.video_stream) if header_only else None)
         if self._options.fps is not None:
             items = at_constant_rate(items, self._options.fps, self.end)
         window = None
@@ -302,7 +308,7 @@ class VideoReader(Closing):
             ) from error
         as_it_is = self.keeps_stored and self._orientation == Orientation()
         stored = StoredPicture(frame, data) if as_it_is else None
-        return VideoFrame(data, decoded.pts, decoded.time_base, decoded.duration, alpha, stored)
+        return VideoFrame(data, decoded.pts, decoded.time_base, decoded.duration, alpha, stored, decoded.own_time)
 
     def _note_picture(self) -> None:
         if self.info.has_alpha and not self._options.alpha:

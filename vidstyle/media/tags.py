@@ -180,10 +180,12 @@ def start_timecode(source: VideoReader | SequenceReader, rate: Fraction) -> str 
         return None
     video = source.video_stream
     if source.start is not None and source.shifts_to_zero:
-        source_rate = Fraction(video.average_rate or rate)
-        skipped = source.start - (video.start_time or 0) * (video.time_base or 0)
+        source_rate, tick = source.own_rate, Fraction(video.time_base or 0)
+        skipped = source.start - (video.start_time or 0) * tick
+        # Where clocks round up, a frame begins a little later than its number says.
+        num_skipped = math.ceil((skipped - min(tick, 1 / source_rate / 8)) * source_rate)
         try:
-            timecode = timecode_after(timecode, max(0, math.ceil(skipped * source_rate)), source_rate)
+            timecode = timecode_after(timecode, max(0, num_skipped), source_rate)
         except ValueError:  # a label that does not exist at this rate labels nothing
             return None
     # Drop-frame counting exists at two rates only, and a slower rate has fewer labels.

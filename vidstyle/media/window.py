@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 
+from av import Packet as AVPacket
+from av.stream import Stream
+
 from vidstyle.frames import Packet
 from vidstyle.media.decoded import DecodedFrame
 from vidstyle.media.pcm import packet_from
@@ -20,7 +23,8 @@ _LITTLE_SECONDS = Fraction(1, 10)
 class Window:
     """Picks the frames and packets with start <= time < end, and shifts them all by the first frame's time.
 
-    Sound that can be cut anywhere begins with the first frame; of all other sound, the first whole packet behind it.
+    Sound that can be cut anywhere begins with the first frame; of all other sound, the first whole packet behind it. A
+    subtitle that is shown when the part begins, or ends, is shown for as long as it lies in the part.
 
     Without a start nothing before the end is left out, nor shifted. Frames between the range's begin and its start warm
     the temporal filter up: they are given too, at times before the first frame's.
@@ -54,6 +58,8 @@ class Window:
             if self._end is not None and time >= self._end:
                 continue
             if isinstance(item, Packet):
+                if self._end is not None:
+                    _end_subtitle(item.payload, self._end)
                 if self._start is None:
                     yield item
                 elif first is None:
@@ -98,9 +104,26 @@ class Window:
 
 def _from(packet: Packet, moment: Fraction) -> Iterator[Packet]:
     """What of a packet is at or after a moment."""
+    _begin_subtitle(packet.payload, moment)
     payload = packet_from(packet.payload, moment)
     if payload is not None:
         yield Packet(packet.stream_index, payload)
+
+
+def _begin_subtitle(payload: AVPacket[Stream], moment: Fraction) -> None:
+    """Where a subtitle is shown at a moment, begin it there. Pictures often do not say how long they are shown."""
+    if payload.stream.type != "subtitle" or payload.pts is None or not payload.duration:
+        return
+    ticks, end = math.ceil(moment / payload.time_base), payload.pts + payload.duration
+    if payload.pts < ticks < end:
+        payload.pts = payload.dts = ticks
+        payload.duration = end - ticks
+
+
+def _end_subtitle(payload: AVPacket[Stream], moment: Fraction) -> None:
+    """Where a subtitle is shown beyond a moment behind its beginning, end it there."""
+    if payload.stream.type == "subtitle" and payload.pts is not None and payload.duration:
+        payload.duration = min(payload.duration, max(math.ceil(moment / payload.time_base) - payload.pts, 1))
 
 
 def _time(packet: Packet) -> Fraction:

@@ -111,6 +111,21 @@ def test_a_clip_is_given_another_rate(tmp_path, rate, num) -> None:
         assert np.abs(frame.data.permute(1, 2, 0).numpy().astype(int) - factory.picture(shown)).mean() < 3
 
 
+@pytest.mark.parametrize("name", ["c.mkv", "c.mp4"])
+@pytest.mark.parametrize(("own", "rate"), [(24, "24"), (25, "24"), (25, "30"), (30, "24")])
+def test_every_picture_keeps_its_own_moment(tmp_path, name, own, rate) -> None:
+    path = factory.make_clip(tmp_path / name, num_frames=20, rate=own)
+    with open_video(path, fps=rate) as reader:
+        frames = [item for item in reader if isinstance(item, VideoFrame)]
+        moments = reader.frame_seconds()
+        found = [moments.index(reader.clip_seconds(frame)) for frame in frames]
+    wrong = [
+        np.abs(frame.data.permute(1, 2, 0).numpy().astype(int) - factory.picture(index)).mean()
+        for frame, index in zip(frames, found, strict=True)
+    ]
+    assert max(wrong) < 3
+
+
 def test_a_part_is_cut_from_the_same_frames(tmp_path) -> None:
     path = factory.make_clip(tmp_path / "c.mkv", pts=factory.VFR_PTS_MS, time_base=factory.MS)
     with open_video(path, fps="30") as reader:

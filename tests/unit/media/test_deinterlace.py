@@ -78,6 +78,26 @@ def test_combs_go(tmp_path: Path) -> None:
     assert [a.data.equal(b.data) for a, b in zip(part, whole[5:8], strict=True)] == [True] * 3
 
 
+@pytest.mark.parametrize(("order", "earlier"), [("tt", 0), ("bb", 1)])
+def test_the_header_s_order_of_fields_counts_where_frames_have_none(tmp_path: Path, order: str, earlier: int) -> None:
+    path = tmp_path / "header.mkv"
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("ffv1", rate=25, options={"field_order": order})
+        video.width, video.height, video.pix_fmt = 96, 64, "yuv422p"
+        for index in range(6):
+            picture = np.full((64, 96, 3), 40, np.uint8)
+            for moment in (0, 1):  # a bar that moves 4 pixels from field to field
+                left = 8 + 4 * (2 * index + moment)
+                picture[(earlier + moment) % 2 :: 2, left : left + 16] = 210
+            container.mux(video.encode(av.VideoFrame.from_ndarray(picture)))
+        container.mux(video.encode(None))
+    with open_video(path, deinterlace=True) as reader:
+        frames = [item for item in reader if isinstance(item, VideoFrame)]
+    for index, frame in list(enumerate(frames))[2:]:
+        for row in (31, 32):
+            assert abs(int((frame.data[0, row] > 128).nonzero()[0]) - (8 + 8 * index)) <= 1
+
+
 def test_progressive_clips_pass_unchanged(clip_mp4: Path) -> None:
     def frames(**options) -> list[VideoFrame]:
         with open_video(clip_mp4, **options) as reader:

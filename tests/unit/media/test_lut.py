@@ -56,3 +56,40 @@ def test_what_is_no_table(tmp_path: Path, name: str, text: str | None, message: 
         (tmp_path / name).write_text(text)
     with pytest.raises(ConfigError, match=message):
         Lut3d(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("header", "low", "high"),
+    [
+        ("DOMAIN_MIN 0 0 0\nDOMAIN_MAX 2 2 2\nLUT_3D_SIZE 2\n", 0.0, 2.0),
+        ("LUT_3D_SIZE 2\nDOMAIN_MIN -0.5 -0.5 -0.5\nDOMAIN_MAX 1.5 1.5 1.5\n", -0.5, 1.5),
+        ("DOMAIN_MAX 0.5 0.5 0.5\nLUT_3D_SIZE 2\n", 0.0, 0.5),
+        ("LUT_3D_SIZE 2\nLUT_3D_INPUT_RANGE 0.25 0.75\n", 0.25, 0.75),
+        ("\ufeff# saved with a mark\r\nLUT_3D_SIZE 2\r\n", 0.0, 1.0),
+    ],
+)
+def test_entries_stand_for_the_colours_of_the_domain(tmp_path: Path, header: str, low: float, high: float) -> None:
+    """What maps every entry to its own colour changes nothing within the domain."""
+    path = tmp_path / "domain.cube"
+    entry = (low, high)
+    path.write_text(header + "".join(f"{entry[r]} {entry[g]} {entry[b]}\n" for r, g, b in CORNERS), encoding="utf-8")
+    content = picture(9, 14)
+    torch.testing.assert_close(Lut3d(path)(content), content.clamp(low, high), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("DOMAIN_MIN 0 0", "no domain"),
+        ("DOMAIN_MAX 1 1 inf", "no domain"),
+        ("LUT_3D_INPUT_RANGE one two", "no domain"),
+        ("LUT_3D_INPUT_RANGE 1.0", "no domain"),
+        ("DOMAIN_MAX 0 1 1", "before it begins"),
+        ("LUT_1D_SIZE 4", "has curves"),
+    ],
+)
+def test_what_is_no_domain(tmp_path: Path, line: str, message: str) -> None:
+    path = cube(tmp_path / "bad.cube", *CORNERS)
+    path.write_text(f"{line}\n{path.read_text()}")
+    with pytest.raises(ConfigError, match=message):
+        Lut3d(path)

@@ -8,7 +8,13 @@ import pytest
 from vidstyle.errors import ConfigError
 from vidstyle.frames import ColorInfo, VideoInfo
 from vidstyle.media.encoder import choose_encoder
-from vidstyle.media.pixel_format import PixelNeeds, note_losses, profile_options, rank_pixel_formats
+from vidstyle.media.pixel_format import (
+    PixelNeeds,
+    note_losses,
+    profile_options,
+    rank_pixel_formats,
+    refuse_profile_without_alpha,
+)
 
 
 def formats(codec: str) -> list[str]:
@@ -74,6 +80,14 @@ def test_opacity(codec, depth, expected):
 def test_encoders_without_opacity_say_where_it_goes(codec):
     with pytest.raises(ConfigError, match=r"has no opacity; use prores_ks"):
         best(codec, PixelNeeds(8, 0, alpha=True))
+
+
+@pytest.mark.parametrize("profile", ["hq", "3", "standard", "proxy"])
+def test_profiles_without_opacity_are_refused(profile):
+    with pytest.raises(ConfigError, match=f"profile {profile} has no opacity; use 4444"):
+        refuse_profile_without_alpha("prores_ks", {"profile": profile})
+    for other in ({"profile": "4444"}, {"profile": "5"}, {"profile": "auto"}, {}):
+        refuse_profile_without_alpha("prores_ks", other)
 
 
 def test_a_format_without_opacity_is_refused_with_one_that_has_it():
