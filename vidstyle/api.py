@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -198,11 +199,9 @@ def preview(
         DeviceError: the device is not there or too small.
     """
     source, output = Path(source), None if output is None else Path(output)
-    times = [at] if isinstance(at, int | float | str) else list(at)
-    styles: list[str | None] = [style] if style is None or isinstance(style, str) else list(style)
-    strengths: list[float | None] = (
-        [strength] if strength is None or isinstance(strength, int | float) else list(strength)
-    )
+    times: list[float | str] = _several(at)
+    styles: list[str | None] = _several(style)
+    strengths: list[float | None] = _several(strength)
     if not times or not styles or not strengths:
         raise ConfigError("A preview needs at least one moment, one style and one strength; leave out what is empty.")
     comparison = None if compare is None else check_comparison(compare)
@@ -211,6 +210,8 @@ def preview(
         for of_style in configs:
             spare_used_files(output, of_style[0])
     if clip_seconds is not None:
+        if not isinstance(clip_seconds, Real):
+            raise ConfigError(f"A proxy clip's length is a number of seconds, not {clip_seconds!r}; give one.")
         if output is None:
             raise ConfigError("A proxy clip needs a name to be written to; give an output, such as look.mp4.")
         if len(times) + len(styles) + len(strengths) > 3:
@@ -251,3 +252,8 @@ def preview(
         write_still(output, sheet, overwrite=overwrite)
     flow = "" if is_still(source) else maker.flow.reason
     return PreviewReport(tuple(cell for row in rows for cell in row), sheet, output, flow, None, estimates)
+
+
+def _several(given: Any) -> list[Any]:
+    """One number or text, of whatever kind, or each of several."""
+    return list(given) if isinstance(given, Iterable) and not isinstance(given, str | bytes) else [given]

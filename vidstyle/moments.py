@@ -6,6 +6,7 @@ import math
 import re
 from dataclasses import dataclass
 from fractions import Fraction
+from numbers import Real
 
 #: Fastest rate a clip can be given, in frames per second.
 MAX_RATE = 1000
@@ -91,7 +92,7 @@ def parse_moment(value: float | str | Fraction) -> Fraction | Timecode:
         for part in value.split(":"):
             seconds = seconds * 60 + Fraction(part.rstrip(".") or "0")
     else:
-        if not math.isfinite(value):
+        if not isinstance(value, Real) or not math.isfinite(value):
             raise ValueError(f"a time is a number of seconds from 0 up, not {value}")
         seconds = Fraction(str(value))
     if seconds < 0:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from fakes import FakeStylizer
@@ -135,3 +137,30 @@ def test_a_preview_is_a_picture(clip_mp4: Path, tmp_path: Path) -> None:
     with pytest.raises(UnsupportedMediaError, match=r"\.png"):
         vidstyle.preview(clip_mp4, tmp_path / "out.mp4")
     assert vidstyle.preview(clip_mp4, style="identity").output is None
+
+
+@pytest.mark.parametrize("at", [0, 0.5, "0.5", Fraction(1, 2), np.float32(0.5), np.int64(1), [np.float64(0.5)]])
+def test_a_moment_is_any_kind_of_number(clip_mp4: Path, at: Any) -> None:
+    (cell,) = vidstyle.preview(clip_mp4, at=at, style="identity", strength=np.float32(1)).cells
+    assert cell.at_seconds == float(np.ravel(at)[0])
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"at": b"0.5"}, "a time is a number of seconds"),
+        ({"strength": "half"}, "'strength' cannot be 'half'"),
+        ({"clip_seconds": "0.3"}, "number of seconds, not '0.3'"),
+    ],
+)
+def test_what_is_no_number_is_refused(clip_mp4: Path, asked: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        vidstyle.preview(clip_mp4, style="identity", **asked)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"), [({"foo": 1}, "There is no setting 'foo'; known are"), ({"iterations": "5"}, "wrong kind")]
+)
+def test_settings_of_an_optimisation_are_checked(tmp_path: Path, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        vidstyle.optimize("content.png", "style.png", tmp_path / "out.png", **options)

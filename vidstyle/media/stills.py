@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import struct
 import warnings
 import zlib
@@ -134,12 +135,13 @@ def still_size(path: Path) -> tuple[int, int]:
         return image.size
 
 
-def read_style_image(path: str | Path, max_side_px: int | None = None) -> Tensor:
+def read_style_image(path: str | Path, max_side_px: int | None = None, min_side_px: int = 1) -> Tensor:
     """Read a picture to learn or to take a style from: upright, converted to sRGB, transparency laid over white.
 
     Args:
         path: the picture file.
         max_side_px: the longer side is reduced to this; pictures are never enlarged.
+        min_side_px: but the shorter side is not reduced below this.
 
     Returns:
         (3, H, W) float32 sRGB in [0, 1].
@@ -152,6 +154,7 @@ def read_style_image(path: str | Path, max_side_px: int | None = None) -> Tensor
     path = Path(path)
     with _opened(path) as image:
         if max_side_px is not None:
+            max_side_px = max(max_side_px, math.ceil(min_side_px * max(image.size) / min(image.size)))
             image.draft(None, (2 * max_side_px, 2 * max_side_px))  # lets a JPEG decode at a fraction of its size
         rgb, alpha, profile, _ = to_rgb(_upright(image), path)
         if profile is not None:

@@ -26,7 +26,7 @@ class ContentCrops:
     Args:
         photos: a folder, searched recursively for pictures, or pictures themselves.
         crop_px: side of a crop.
-        max_side_px: pictures are kept at no more than this on their longer side.
+        max_side_px: pictures are kept at no more than this on their longer side, unless a crop needs more.
         max_pictures: a larger folder is thinned evenly to this many; at 640 px a thousand take about 1 GB.
         num_held_out: pictures never cropped but given by ``samples``; of a folder with fewer than 16 none.
 
@@ -48,7 +48,7 @@ class ContentCrops:
     ) -> None:
         found = _in_folder(photos) if isinstance(photos, Path) else photos
         paths = _spread(found, max_pictures)
-        pictures = [(read_style_image(path, max_side_px) * 255).round().byte() for path in paths]
+        pictures = [(read_style_image(path, max_side_px, crop_px) * 255).round().byte() for path in paths]
         usable = [picture for picture in pictures if min(picture.shape[-2:]) >= crop_px]
         if not usable:
             where = photos if isinstance(photos, Path) else f"The list of {len(found)}"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +118,7 @@ def optimize(
     """
     if settings is not None and options:
         raise ConfigError("Give either complete settings or single ones, not both.")
-    settings = settings or OptimizationSettings(**options)
+    settings = settings or _settings(options)
     started = time.perf_counter()
     output = Path(output)
     still, paint = _read_pictures(content, style, output, settings, overwrite)
@@ -150,6 +150,17 @@ def optimize(
         losses=losses,
         notes=tuple(notes),
     )
+
+
+def _settings(options: Mapping[str, Any]) -> OptimizationSettings:
+    known = [field.name for field in fields(OptimizationSettings)]
+    for name in options:
+        if name not in known:
+            raise ConfigError(f"There is no setting '{name}'; known are {', '.join(known)}.")
+    try:
+        return OptimizationSettings(**options)
+    except TypeError as error:
+        raise ConfigError(f"A setting is of the wrong kind ({error}); give numbers as numbers.") from error
 
 
 @dataclass(frozen=True, slots=True, eq=False)

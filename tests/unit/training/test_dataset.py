@@ -78,7 +78,13 @@ def test_a_small_folder_can_spare_none(tmp_path: Path) -> None:
 
 
 def test_pictures_are_reduced(photos: Path) -> None:
-    assert max(max(picture.shape) for picture in ContentCrops(photos, 32, max_side_px=48).samples(9)) == 48
+    assert max(max(picture.shape) for picture in ContentCrops(photos, 16, max_side_px=48).samples(9)) == 48
+
+
+def test_a_picture_that_is_large_enough_stays_so(tmp_path: Path) -> None:
+    photo_folder(tmp_path, num=1, size=(96, 128))
+    (sample,) = ContentCrops(tmp_path, 64, max_side_px=72).samples(1)
+    assert min(sample.shape[1:]) == 64
 
 
 def test_smooth_crops_are_as_many_as_asked(photos: Path) -> None:
