@@ -10,8 +10,8 @@ from numbers import Real
 
 #: Fastest rate a clip can be given, in frames per second.
 MAX_RATE = 1000
-#: Of a frame: a moment may be off by so much where a file's clock is too coarse to say it exactly.
-_MOST_SLACK = Fraction(1, 8)
+#: Of a frame: a clock of longer ticks is no clock of seconds, but counts frames, and says exactly when they are.
+_LONGEST_TICK = Fraction(1, 4)
 
 _SECONDS = re.compile(r"(\d+:){0,2}\d+(\.\d*)?|\.\d+")
 _TIMECODE = re.compile(r"(\d{1,2}):(\d\d):(\d\d)([:;])(\d{2,3})")
@@ -138,8 +138,7 @@ def on_clock(seconds: Fraction, tick: Fraction, rate: Fraction) -> Fraction:
         tick: of the clock, in seconds.
         rate: frames per second; where a tick is no small part of a frame, the moment stays.
     """
-    told = round(seconds / tick) * tick
-    return told if abs(told - seconds) * rate <= _MOST_SLACK else seconds
+    return round(seconds / tick) * tick if tick * rate <= _LONGEST_TICK else seconds
 
 
 def moment_of_picture(value: float | str) -> Fraction:

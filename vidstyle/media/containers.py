@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -75,6 +76,14 @@ def container_for(path: Path) -> Container:
 def suffixes_for(codec: str) -> list[str]:
     """Suffixes of the containers that carry what this video encoder makes."""
     return [suffix for suffix, container in _CONTAINERS.items() if suffix != ".m4v" and container.takes_video(codec)]
+
+
+#: Uncompressed pixel formats that come back from a container as they went in; of others FFmpeg writes files that nobody
+#: reads, or reads as something else.
+RAW_FORMATS: Mapping[str, tuple[str, ...]] = {
+    "mov": ("rgb24", "bgr24", "uyvy422", "yuyv422", "bgra", "argb", "rgba"),
+    "matroska": ("yuv420p", "yuv422p", "uyvy422", "yuyv422", "rgba"),
+}
 
 
 #: Where the times of an input's frames come from: its own timestamps, the positions in decoding order, or counting.

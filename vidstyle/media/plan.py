@@ -12,7 +12,7 @@ from av.container import InputContainer
 
 from vidstyle.errors import ConfigError
 from vidstyle.frames import VideoInfo
-from vidstyle.media.containers import Container, container_for, suffixes_for
+from vidstyle.media.containers import RAW_FORMATS, Container, container_for, suffixes_for
 from vidstyle.media.encoder import EncoderSettings, choose_encoder
 from vidstyle.media.hdr import HdrMetadata
 from vidstyle.media.pixel_format import PixelNeeds
@@ -125,6 +125,8 @@ def plan_output(
         raise ConfigError(cannot_carry(Path(path), settings.codec))
     if settings.has_alpha and settings.codec == "libvpx-vp9" and container.format_name in ("mp4", "mov"):
         raise ConfigError(cannot_carry(Path(path), settings.codec, "with opacity"))
+    if settings.codec == "rawvideo" and settings.pixel_format not in RAW_FORMATS.get(container.format_name, ()):
+        raise ConfigError(cannot_carry(Path(path), settings.codec, f"as {settings.pixel_format}"))
     if container.format_name in ("matroska", "webm"):
         notes += settings.pixel_shape_notes()
     streams = plan_streams(clip.path, clip.streams, container, audio)

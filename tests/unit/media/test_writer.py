@@ -16,6 +16,7 @@ import torch
 from vidstyle.errors import ConfigError, EncodeError, OpenError, UnsupportedMediaError
 from vidstyle.frames import VideoFrame
 from vidstyle.media import list_encoders_available, media_versions, open_video
+from vidstyle.media.containers import RAW_FORMATS
 from vidstyle.media.failures import encode_errors
 
 
@@ -106,6 +107,21 @@ class TestRefusedBeforeRendering:
     def test_codec_the_container_does_not_carry(self, clip_mp4, tmp_path):
         refuse(clip_mp4, tmp_path / "out.webm", ConfigError, "cannot carry", codec="libx264")
 
+    @pytest.mark.parametrize("suffix", [".mov", ".mkv"])
+    @pytest.mark.parametrize("pixel_format", ["yuv420p", "yuv422p", "uyvy422", "rgb24", "rgba", "yuv422p10le"])
+    def test_uncompressed_pictures_come_back_or_are_refused(self, clip_mp4, tmp_path, pixel_format, suffix):
+        output = tmp_path / f"out{suffix}"
+        if pixel_format not in RAW_FORMATS["mov" if suffix == ".mov" else "matroska"]:
+            refuse(clip_mp4, output, ConfigError, f"as {pixel_format}", codec="rawvideo", pixel_format=pixel_format)
+            return
+        with open_video(clip_mp4) as reader:
+            first = next(item for item in reader if isinstance(item, VideoFrame)).data.short()
+        write_again(clip_mp4, output, codec="rawvideo", pixel_format=pixel_format)
+        with open_video(output) as reader:
+            assert reader.info.pixel_format == pixel_format
+            found = next(item for item in reader if isinstance(item, VideoFrame)).data.short()
+        assert (found - first).abs().float().mean() < 3
+
 
 class TestPartFile:
     def test_the_name_appears_only_on_commit(self, clip_mp4, tmp_path):
@@ -187,8 +203,8 @@ class TestPartFile:
         assert names(tmp_path) == set()
 
 
-def write_again(clip: Path, output: Path) -> None:
-    with open_video(clip) as reader, factory.open_output(output, reader) as writer:
+def write_again(clip: Path, output: Path, **settings: str) -> None:
+    with open_video(clip) as reader, factory.open_output(output, reader, **settings) as writer:
         write_all(reader, writer)
         writer.commit()
 
