@@ -256,4 +256,6 @@ def preview(
 
 def _several(given: Any) -> list[Any]:
     """One number or text, of whatever kind, or each of several."""
+    if getattr(given, "ndim", None) == 0:  # an array of one number, which looks like several
+        return [given.item()]
     return list(given) if isinstance(given, Iterable) and not isinstance(given, str | bytes) else [given]

@@ -100,7 +100,8 @@ class VideoFrame:
         alpha: (1, H, W) opacity, straight, of the dtype of ``data``; None where there is none or it is not kept.
         stored: what the source holds of this picture, which a writer keeps wherever ``data`` still shows it; None where
             nobody asked for it. Only ``vidstyle.media`` looks inside.
-        own_time: the source's own time of the picture, in seconds, where a constant rate shows it at another.
+        own_time: the source's own time of the picture, in seconds, where a constant rate shows it at the nearest of
+            its times; None where it is shown at its own, or again.
     """
 
     data: Tensor

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 from numbers import Real
 
@@ -92,7 +93,7 @@ def parse_moment(value: float | str | Fraction) -> Fraction | Timecode:
         for part in value.split(":"):
             seconds = seconds * 60 + Fraction(part.rstrip(".") or "0")
     else:
-        if not isinstance(value, Real) or not math.isfinite(value):
+        if not isinstance(value, Real | Decimal) or not math.isfinite(value):
             raise ValueError(f"a time is a number of seconds from 0 up, not {value}")
         seconds = Fraction(str(value))
     if seconds < 0:
@@ -130,15 +131,24 @@ def seconds_into(
     return number / rate
 
 
-def on_clock(seconds: Fraction, tick: Fraction, rate: Fraction) -> Fraction:
-    """A moment as a file's clock says it: frame 2 of 24 a second is at 0.083 s in a Matroska, before 2/24 s.
+def on_clock(seconds: Fraction, tick: Fraction, rate: Fraction, origin: Fraction = Fraction(0)) -> Fraction:
+    """When a frame begins by a file's clock: frame 2 of 24 a second is at 0.083 s in a Matroska, before 2/24 s.
 
     Args:
-        seconds: since a moment that the clock says exactly.
+        seconds: since the clip's first frame, a multiple of 1 / rate.
         tick: of the clock, in seconds.
         rate: frames per second; where a tick is no small part of a frame, the moment stays.
+        origin: of the first frame by the clock, which rounded it as well where it is not 0.
+
+    Returns:
+        Seconds since ``origin``.
     """
-    return round(seconds / tick) * tick if tick * rate <= _LONGEST_TICK else seconds
+    if tick * rate > _LONGEST_TICK:
+        return seconds
+    first = round(origin * rate) / rate
+    if abs(first - origin) > tick / 2:  # a clip that begins between frames
+        first = origin
+    return round((first + seconds) / tick) * tick - origin
 
 
 def moment_of_picture(value: float | str) -> Fraction:

@@ -212,8 +212,11 @@ def test_subtitles_are_shown_for_as_long_as_they_lie_in_the_part(tmp_path, outpu
         (Fraction(60), "1-3", "01:00:00:01"),
     ],
 )
-def test_the_label_of_a_part_is_that_of_its_first_frame(tmp_path, rate, frames, label):
-    clip = factory.make_clip(tmp_path / "c.mkv", num_frames=24, rate=rate, metadata={"timecode": "01:00:00:00"})
+@pytest.mark.parametrize("late", [0, 1, 7])
+def test_the_label_of_a_part_is_that_of_its_first_frame(tmp_path, rate, frames, label, late):
+    clip = factory.make_clip(
+        tmp_path / "c.mkv", pts=range(late, late + 24), rate=rate, num_frames=24, metadata={"timecode": "01:00:00:00"}
+    )
     first = int(frames.partition("-")[0])
     copy(clip, tmp_path / "numbered.mkv", frames=frames)
     copy(clip, tmp_path / "labelled.mkv", start=label, end=f"01:00:00:{first + 3:02}")
@@ -223,6 +226,15 @@ def test_the_label_of_a_part_is_that_of_its_first_frame(tmp_path, rate, frames, 
             assert next(value for key, value in notes.items() if key.lower() == "timecode") == label
             picture = next(container.decode(video=0)).to_ndarray(format="rgb24").astype(int)
         assert np.abs(picture - factory.picture(first)).mean() < 3
+
+
+@pytest.mark.parametrize(("name", "start"), [("c.mkv", 0.201), ("c.mp4", 0.2001)])
+def test_a_start_between_frames_has_the_label_of_the_next(tmp_path, name, start):
+    clip = factory.make_clip(tmp_path / name, num_frames=24, rate=25, metadata={"timecode": "01:00:00:00"})
+    copy(clip, tmp_path / "out.mkv", start=start)
+    with av.open(str(tmp_path / "out.mkv")) as container:
+        notes = container.metadata | container.streams.video[0].metadata
+        assert next(value for key, value in notes.items() if key.lower() == "timecode") == "01:00:00:06"
 
 
 def test_drop_frame_labels_of_a_rounded_rate(tmp_path):

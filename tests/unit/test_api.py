@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from fractions import Fraction
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -139,10 +140,13 @@ def test_a_preview_is_a_picture(clip_mp4: Path, tmp_path: Path) -> None:
     assert vidstyle.preview(clip_mp4, style="identity").output is None
 
 
-@pytest.mark.parametrize("at", [0, 0.5, "0.5", Fraction(1, 2), np.float32(0.5), np.int64(1), [np.float64(0.5)]])
+@pytest.mark.parametrize(
+    "at",
+    [0, 0.5, "0.5", Fraction(1, 2), np.float32(0.5), np.int64(1), Decimal("0.5"), np.array(0.5), [np.float64(0.5)]],
+)
 def test_a_moment_is_any_kind_of_number(clip_mp4: Path, at: Any) -> None:
     (cell,) = vidstyle.preview(clip_mp4, at=at, style="identity", strength=np.float32(1)).cells
-    assert cell.at_seconds == float(np.ravel(at)[0])
+    assert cell.at_seconds == float(at[0] if isinstance(at, list) else at)
 
 
 @pytest.mark.parametrize(

@@ -132,12 +132,18 @@ def test_timecodes_run_past_midnight(start: str, moment: str, rate: Fraction) ->
 
 
 @pytest.mark.parametrize("rate", [Fraction(24), Fraction(24000, 1001), Fraction(30000, 1001), Fraction(60)])
-def test_a_moment_is_what_the_clock_says_of_its_frame(rate: Fraction) -> None:
-    tick = Fraction(1, 1000)
-    for number in range(100):
-        assert on_clock(number / rate, tick, rate) == round(number / rate / tick) * tick
-        # A clock that counts frames says nothing of what lies between them.
-        assert on_clock((number + Fraction(1, 3)) / rate, 1 / rate, rate) == (number + Fraction(1, 3)) / rate
+@pytest.mark.parametrize("first", [0, 1, 7, 1000])
+def test_labels_mean_frames_by_a_clock_that_rounds(rate: Fraction, first: int) -> None:
+    times = [Fraction(round(1000 * (first + number) / rate), 1000) for number in range(100)]
+    for number, time in enumerate(times):
+        assert times[0] + on_clock(number / rate, Fraction(1, 1000), rate, times[0]) == time
+
+
+def test_labels_of_a_clip_that_begins_between_frames() -> None:
+    rate, origin, tick = Fraction(24), Fraction(60, 1000), Fraction(1, 1000)
+    assert on_clock(2 / rate, tick, rate, origin) == Fraction(143, 1000) - origin
+    # A clock that counts frames says exactly when they are.
+    assert on_clock(2 / rate, 1 / rate, rate) == 2 / rate
 
 
 def test_rates_as_containers_round_them() -> None:

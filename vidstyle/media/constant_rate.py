@@ -31,7 +31,7 @@ def at_constant_rate(
     """
     period = 1 / rate
     held: DecodedFrame | None = None
-    first = number = 0
+    first = number = nearest = 0
     last_wanted = _NEVER if until is None else math.ceil(until * rate) + 1
     for item in items:
         if isinstance(item, Packet):
@@ -41,14 +41,14 @@ def at_constant_rate(
         if held is None:
             first = number = following
         while held is not None and number < following:
-            yield DecodedFrame(held.frame, number, period, 1, held.time)
+            yield DecodedFrame(held.frame, number, period, 1, held.time if number == nearest else None)
             number += 1
-        held = item
+        held, nearest = item, following
     if held is not None:
         shown = held.duration * held.time_base if held.duration else period
         end = min(_nearest((held.time + shown) * rate, held.time_base * rate), last_wanted)
         for last in range(number, max(end, first + 1)):  # one at least
-            yield DecodedFrame(held.frame, last, period, 1, held.time)
+            yield DecodedFrame(held.frame, last, period, 1, held.time if last == nearest else None)
 
 
 def _nearest(value: Fraction, tick: Fraction) -> int:

@@ -81,8 +81,8 @@ def suffixes_for(codec: str) -> list[str]:
 #: Uncompressed pixel formats that come back from a container as they went in; of others FFmpeg writes files that nobody
 #: reads, or reads as something else.
 RAW_FORMATS: Mapping[str, tuple[str, ...]] = {
-    "mov": ("rgb24", "bgr24", "uyvy422", "yuyv422", "bgra", "argb", "rgba"),
-    "matroska": ("yuv420p", "yuv422p", "uyvy422", "yuyv422", "rgba"),
+    "mov": ("bgr24", "uyvy422", "yuyv422", "bgra", "argb", "rgba", "abgr"),
+    "matroska": ("yuv420p", "yuv422p", "yuv411p", "yuv410p", "nv12", "nv21", "uyvy422", "yuyv422", "yvyu422", "rgba"),
 }
 
 

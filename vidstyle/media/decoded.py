@@ -17,7 +17,8 @@ class DecodedFrame:
         pts: presentation time in ticks of ``time_base``.
         time_base: seconds per tick.
         duration: ticks it is shown for; None where the file does not say.
-        own_time: the file's own time of the picture, in seconds, where it is shown at another.
+        own_time: the file's own time of the picture, in seconds, where it is shown at the nearest of other times; None
+            where it is shown at its own, or again.
     """
 
     frame: AVFrame

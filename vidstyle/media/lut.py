@@ -119,8 +119,12 @@ def _plain_cube(path: Path) -> tuple[_Domain, str]:
     """
     low, high = _Domain()
     table = []
-    for line in path.read_text(encoding="utf-8-sig", errors="replace").splitlines():
-        name, *values = line.split() or [""]
+    try:
+        text = path.read_text(encoding="utf-8-sig", errors="replace")
+    except OSError as error:
+        raise ConfigError(f"The look-up table {path} cannot be read ({error.strerror}); check the file.") from error
+    for line in text.splitlines():
+        name, *values = line.partition("#")[0].split() or [""]
         if name == "LUT_1D_SIZE":
             raise ConfigError(f"{path} has curves (LUT_1D_SIZE), which are not read; export a 3D table alone.")
         try:

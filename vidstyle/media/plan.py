@@ -125,8 +125,12 @@ def plan_output(
         raise ConfigError(cannot_carry(Path(path), settings.codec))
     if settings.has_alpha and settings.codec == "libvpx-vp9" and container.format_name in ("mp4", "mov"):
         raise ConfigError(cannot_carry(Path(path), settings.codec, "with opacity"))
-    if settings.codec == "rawvideo" and settings.pixel_format not in RAW_FORMATS.get(container.format_name, ()):
-        raise ConfigError(cannot_carry(Path(path), settings.codec, f"as {settings.pixel_format}"))
+    raw = RAW_FORMATS.get(container.format_name, ())
+    if settings.codec == "rawvideo" and settings.pixel_format not in raw:
+        raise ConfigError(
+            f"{Path(path).suffix} files cannot carry rawvideo as {settings.pixel_format}; use --pix-fmt with one of "
+            f"{', '.join(raw)}, or another --codec."
+        )
     if container.format_name in ("matroska", "webm"):
         notes += settings.pixel_shape_notes()
     streams = plan_streams(clip.path, clip.streams, container, audio)

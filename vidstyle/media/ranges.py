@@ -48,12 +48,14 @@ def moment_of(value: float | str | Fraction, look: FirstLook, name: str, fps: Fr
         ConfigError: it cannot be read, or is none of this clip's.
     """
     try:
-        info = look.info
-        moment = seconds_into(parse_moment(value), info.average_rate, look.start_timecode, info.duration_seconds)
+        info, moment = look.info, parse_moment(value)
+        seconds = seconds_into(moment, info.average_rate, look.start_timecode, info.duration_seconds)
     except ValueError as error:
         raise ConfigError(f"The {name} cannot be used: {error}.") from error
     # At a constant rate frames are where their numbers say.
-    return moment if fps is not None else on_clock(moment, info.time_base, info.average_rate)
+    if fps is not None or isinstance(moment, Fraction):
+        return seconds
+    return on_clock(seconds, info.time_base, info.average_rate, look.origin)
 
 
 def resolve_range(

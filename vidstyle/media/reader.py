@@ -216,8 +216,8 @@ class VideoReader(Closing):
     def clip_seconds(self, frame: VideoFrame) -> Fraction:
         """When a frame of this reader starts, counted from the clip's first frame, wherever the range begins.
 
-        At a constant rate that is the own time of the picture, not the one it is shown at: mattes and shots go with
-        their pictures.
+        At a constant rate that is the own time of the picture when it is first shown, which may be a little earlier or
+        later: mattes and shots go with their pictures.
         """
         if frame.own_time is not None:
             return frame.own_time - self.origin

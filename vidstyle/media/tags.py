@@ -182,8 +182,9 @@ def start_timecode(source: VideoReader | SequenceReader, rate: Fraction) -> str 
     if source.start is not None and source.shifts_to_zero:
         source_rate, tick = source.own_rate, Fraction(video.time_base or 0)
         skipped = source.start - (video.start_time or 0) * tick
-        # Where clocks round up, a frame begins a little later than its number says.
-        num_skipped = math.ceil((skipped - min(tick, 1 / source_rate / 8)) * source_rate)
+        # Clocks round: a frame begins up to half a tick later than its number says, and so does the first one.
+        slack = min(tick if video.start_time else tick / 2, 1 / source_rate / 4)
+        num_skipped = math.ceil((skipped - slack) * source_rate)
         try:
             timecode = timecode_after(timecode, max(0, num_skipped), source_rate)
         except ValueError:  # a label that does not exist at this rate labels nothing

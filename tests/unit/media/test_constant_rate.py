@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 
@@ -112,18 +113,27 @@ def test_a_clip_is_given_another_rate(tmp_path, rate, num) -> None:
 
 
 @pytest.mark.parametrize("name", ["c.mkv", "c.mp4"])
-@pytest.mark.parametrize(("own", "rate"), [(24, "24"), (25, "24"), (25, "30"), (30, "24")])
+@pytest.mark.parametrize(("own", "rate"), [(24, "24"), (25, "24"), (25, "30"), (30, "24"), (24, "60")])
 def test_every_picture_keeps_its_own_moment(tmp_path, name, own, rate) -> None:
     path = factory.make_clip(tmp_path / name, num_frames=20, rate=own)
     with open_video(path, fps=rate) as reader:
         frames = [item for item in reader if isinstance(item, VideoFrame)]
         moments = reader.frame_seconds()
-        found = [moments.index(reader.clip_seconds(frame)) for frame in frames]
+        found = [bisect_right(moments, reader.clip_seconds(frame)) - 1 for frame in frames]  # as mattes and shots do
     wrong = [
         np.abs(frame.data.permute(1, 2, 0).numpy().astype(int) - factory.picture(index)).mean()
         for frame, index in zip(frames, found, strict=True)
     ]
     assert max(wrong) < 3
+
+
+def test_a_picture_that_is_shown_again_is_shown_at_that_moment(tmp_path) -> None:
+    """Settings that change while a picture is held change then, not with the next picture."""
+    path = factory.make_clip(tmp_path / "held.mkv", pts=[0, 1000, 5000, 6000], time_base=factory.MS, num_frames=4)
+    with open_video(path, fps="2") as reader:
+        frames = [item for item in reader if isinstance(item, VideoFrame)]
+        moments = [reader.clip_seconds(frame) for frame in frames]
+    assert moments[:12] == [Fraction(index, 2) for index in range(12)]
 
 
 def test_a_part_is_cut_from_the_same_frames(tmp_path) -> None:

@@ -65,6 +65,7 @@ def test_what_is_no_table(tmp_path: Path, name: str, text: str | None, message: 
         ("LUT_3D_SIZE 2\nDOMAIN_MIN -0.5 -0.5 -0.5\nDOMAIN_MAX 1.5 1.5 1.5\n", -0.5, 1.5),
         ("DOMAIN_MAX 0.5 0.5 0.5\nLUT_3D_SIZE 2\n", 0.0, 0.5),
         ("LUT_3D_SIZE 2\nLUT_3D_INPUT_RANGE 0.25 0.75\n", 0.25, 0.75),
+        ("DOMAIN_MIN 0 0 0 # low\nLUT_3D_SIZE 2\n", 0.0, 1.0),
         ("\ufeff# saved with a mark\r\nLUT_3D_SIZE 2\r\n", 0.0, 1.0),
     ],
 )
@@ -92,4 +93,15 @@ def test_what_is_no_domain(tmp_path: Path, line: str, message: str) -> None:
     path = cube(tmp_path / "bad.cube", *CORNERS)
     path.write_text(f"{line}\n{path.read_text()}")
     with pytest.raises(ConfigError, match=message):
+        Lut3d(path)
+
+
+def test_a_table_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = cube(tmp_path / "secret.cube", *CORNERS)
+
+    def refuse(*_args: object, **_options: object) -> str:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+    with pytest.raises(ConfigError, match=r"secret.cube cannot be read \(Permission denied\)"):
         Lut3d(path)
