@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, cast
@@ -16,6 +15,7 @@ from vidstyle.stylizers.adain import AdaInDecoder, AdaInNet, Statistics
 from vidstyle.stylizers.encoder import VggEncoder, imagenet_normalisation
 from vidstyle.stylizers.feedforward import BlurPoolNet
 from vidstyle.training.adain_settings import AdaInSettings
+from vidstyle.training.checkpoints import digest_of
 from vidstyle.training.dataset import ContentCrops
 from vidstyle.training.losses import (
     CONTENT_LAYERS,
@@ -111,8 +111,11 @@ class AdaInObjective:
             "seed": settings.seed,
             "weights": asdict(settings.weights),
             "num_styles": len(styles),
-            "encoder": hashlib.sha256(next(teacher.layers.parameters()).float().numpy().tobytes()).hexdigest(),
+            "encoder": digest_of(teacher.state_dict().values()),
         }
+        for name, begun in (("start_from", start_from), ("decoder_from", decoder_from)):
+            if begun is not None:
+                self.identity = {**self.identity, name: digest_of(begun.state_dict().values())}
         self._settings = settings
         self._device = device
         self._crops = crops

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from vidstyle.errors import CheckpointMismatchError, EncodeError, UnsupportedCheckpointError
 from vidstyle.media.failures import out_of_space
@@ -22,8 +24,19 @@ _KEYS: dict[str, type | tuple[type, ...]] = {
     "net": dict,
     "averaged": dict,
     "optimizer": dict,
-    "generator": torch.Tensor,
+    "generator": Tensor,
 }
+
+
+def digest_of(tensors: Iterable[Tensor]) -> str:
+    """Hexadecimal SHA-256 of values, as float32, wherever they are and however they lie in memory.
+
+    By it a run that goes on knows the weights it began with.
+    """
+    digest = hashlib.sha256()
+    for value in tensors:
+        digest.update(value.detach().cpu().float().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:

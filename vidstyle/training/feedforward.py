@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -15,6 +14,7 @@ from vidstyle.errors import ConfigError
 from vidstyle.imaging.padding import pad_to_multiple
 from vidstyle.stylizers.feedforward import BlurPoolNet
 from vidstyle.stylizers.perceptual import PerceptualEncoder
+from vidstyle.training.checkpoints import digest_of
 from vidstyle.training.clips import ClipPairs, clip_stability_loss
 from vidstyle.training.dataset import ContentCrops
 from vidstyle.training.losses import (
@@ -81,14 +81,14 @@ class FeedforwardObjective:
             "style_size_px": settings.style_size_px,
             "seed": settings.seed,
             "weights": asdict(settings.weights),
-            "painting": _digest([style_image]),
-            "encoder": _digest(encoder.state_dict().values()),
+            "painting": digest_of([style_image]),
+            "encoder": digest_of(encoder.state_dict().values()),
         }
         # What the defaults leave out, checkpoints made with them lack.
         if encoder.style_layers != STYLE_LAYERS:
             self.identity = {**self.identity, "style_layers": list(encoder.style_layers)}
         if start_from is not None:
-            self.identity = {**self.identity, "start_from": _digest(start_from.state_dict().values())}
+            self.identity = {**self.identity, "start_from": digest_of(start_from.state_dict().values())}
         if clips is not None:
             self.identity = {**self.identity, "clips": [*clips.names, f"{len(clips)} pairs"]}
         self._settings = settings
@@ -142,14 +142,6 @@ class FeedforwardObjective:
             "total_variation": total_variation(painted),
             "lattice": lattice_loss(smooth, BlurPoolNet.multiple_of),
         }
-
-
-def _digest(tensors: Iterable[Tensor]) -> str:
-    """Hexadecimal SHA-256 of values, as float32, wherever they are and however they lie in memory."""
-    digest = hashlib.sha256()
-    for value in tensors:
-        digest.update(value.detach().cpu().float().numpy().tobytes())
-    return digest.hexdigest()
 
 
 def _paint(net: nn.Module, content: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torchvision.models.optical_flow import raft_small
 from torchvision.models.optical_flow.raft import CorrBlock
 
+from vidstyle.training.checkpoints import digest_of
 from vidstyle.training.dataset import ContentCrops
 from vidstyle.training.flow_pairs import FlowPairs
 from vidstyle.training.flow_settings import FlowSettings
@@ -51,6 +52,8 @@ class FlowObjective:
             "gamma": settings.gamma,
             "seed": settings.seed,
         }
+        if start_from is not None:
+            self.identity = {**self.identity, "start_from": digest_of(start_from.state_dict().values())}
         self._settings = settings
         self._pairs = FlowPairs(
             crops,

@@ -122,6 +122,14 @@ def test_a_run_goes_on_from_a_model_or_with_a_decoder_of_its_own(crops: ContentC
     assert any(not torch.equal(value, wanted[f"decoder.{n}"]) for n, value in other.decoder.state_dict().items())
 
 
+def test_a_run_knows_the_weights_it_began_with(crops: ContentCrops) -> None:
+    first, second = AdaInObjective(crops, styles(), tiny_encoder(), TINY), BlurPoolNet()
+    begun = [{}, {"start_from": first.net}, {"decoder_from": second}, {"start_from": first.net, "decoder_from": second}]
+    identities = [dict(AdaInObjective(crops, styles(), tiny_encoder(), TINY, **each).identity) for each in begun]
+    assert identities[0] == dict(first.identity)
+    assert all(a != b for index, a in enumerate(identities) for b in identities[:index])
+
+
 def test_the_student_has_the_teachers_layers_and_widths_and_no_weight_of_it() -> None:
     teacher = tiny_encoder()
     student = student_encoder(teacher)

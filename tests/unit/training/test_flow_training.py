@@ -108,6 +108,8 @@ def test_a_run_goes_on_from_trained_weights(crops: ContentCrops, photos: Path, t
         torch.manual_seed(77)
         save_raft(start, raft_small(weights=None))
     objective = FlowObjective(crops, TINY, load_raft("small", start))
+    assert "start_from" in objective.identity
+    assert "start_from" not in FlowObjective(crops, TINY).identity
     stored = load_tensors(start)[0]
     for name, value in objective.net.state_dict().items():
         assert value.dtype == torch.float32
