@@ -291,6 +291,15 @@ ANY_STYLE_STAGES = (
         ),
         on_all_photos=True,
     ),
+    AnyStyleStage(
+        AdaInSettings(
+            steps=3600,
+            learning_rate=1.5e-3,
+            halved_share=0.15,
+            weights=AdaInLossWeights(content=1.35, style=30.0, temporal=0.7, lattice=80.0, distillation=0.0),
+        ),
+        on_all_photos=True,
+    ),
 )
 ANY_STYLE_TITLE = "Any picture as style, by adaptive instance normalisation"
 
@@ -440,7 +449,7 @@ def build_any_style(data: Path, checkpoint_dir: Path, *, from_shipped: bool = Fa
             f"{stage.decoder_from}, the decoder" for stage in ANY_STYLE_STAGES if stage.decoder_from
         ),
         **training_card(before.and_then(trainers), trainers[-1], ANY_STYLE),
-        **all_content("the last three stages"),
+        **all_content("the last four stages"),
     }
     ANY_STYLE.with_suffix(".toml").write_text(to_toml(card), encoding="utf-8")
     print(f"wrote {ANY_STYLE} and its card")
