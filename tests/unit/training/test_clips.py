@@ -134,7 +134,7 @@ def test_many_pairs_are_thinned_evenly(folder: Path, tmp_path: Path) -> None:
 
 def test_a_long_clip_is_read_in_windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clips, "_NUM_WINDOWS", 3)
-    monkeypatch.setattr(clips, "_WINDOW_SECONDS", 3.5 / 24)  # four frames, however times are rounded
+    monkeypatch.setattr(clips, "_WINDOW_SECONDS", 4 / 24)
     clip = write_clip(tmp_path / "long.mkv", lambda i: (panned()(i % 24) * 0.3 + i * 0.01).clamp(0, 1), 60)
     found = [float(frame.float().mean()) / 255 for _, frame in clips._consecutive(clip)]
     assert len(found) == 9
