@@ -57,7 +57,7 @@ prepare() {
     make_venv
     # One stamp an extra, holding what was installed for it: an unfinished or outdated installation is done again.
     stamp=$venv/vidstyle-installed${extra:+-$extra}
-    wanted="$PWD $(cksum < pyproject.toml)"
+    wanted="$PWD $(cat pyproject.toml scripts/build_kernels.py vidstyle/temporal/kernels/*.[ch] | cksum)"
     if [[ $(cat "$stamp" 2> /dev/null) != "$wanted" ]]; then
         echo "installing vidstyle${extra:+ and its '$extra' packages} into $venv; the first time this takes minutes"
         "$venv/bin/python" -m pip install ${quiet[@]+"${quiet[@]}"} --disable-pip-version-check --editable ".${extra:+[$extra]}"

@@ -54,7 +54,7 @@ from vidstyle.flow.judge import choose_judge
 from vidstyle.flow.select import choose_flow
 from vidstyle.media.stills import read_style_image
 from vidstyle.protocols import LOOK_BACK, TemporalFilter
-from vidstyle.temporal.filter import ConsistencyFilter
+from vidstyle.temporal.fused import FusedFilter
 
 GAP = 5
 STYLES = ("mosaic", "oil-strokes", "starry-night", "watercolour", "great-wave")
@@ -110,7 +110,7 @@ def run(options: argparse.Namespace) -> list[Result]:
     default = RenderConfig.model_fields["consistency"].default
     settings = sorted({*(options.consistency or (0.25, 0.5, 0.75, 1.0)), default})
     methods: dict[str, Callable[[], TemporalFilter]] = {
-        own_name(value): cast("Callable[[], TemporalFilter]", partial(ConsistencyFilter, value)) for value in settings
+        own_name(value): cast("Callable[[], TemporalFilter]", partial(FusedFilter, value)) for value in settings
     }
     wanted = options.methods
     methods |= {name: make for name, make in PEERS.items() if wanted is None or any(part in name for part in wanted)}

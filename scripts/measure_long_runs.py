@@ -31,7 +31,7 @@ from vidstyle.flow.dis import DisFlow
 from vidstyle.flow.looking_back import LookingBack
 from vidstyle.protocols import LOOK_BACK, Motion
 from vidstyle.stylizers.checkpoint import load_feedforward
-from vidstyle.temporal.filter import ConsistencyFilter
+from vidstyle.temporal.fused import FusedFilter
 from vidstyle.temporal.shots import CutDetector
 from vidstyle.weights.registry import find_style
 
@@ -129,7 +129,7 @@ def go_round(sequence: SyntheticSequence, style: str) -> Round:
 
 
 def run(loop: Round, consistency: float, num_frames: int) -> list[Extremes]:
-    steady, state = ConsistencyFilter(consistency), None
+    steady, state = FusedFilter(consistency), None
     rows: list[tuple[list[float], float]] = []
     for count in tqdm(range(num_frames), "filter", leave=False):
         index = count % len(loop.contents)

@@ -25,7 +25,7 @@ from vidstyle.stylizers.adain import AdaInNet, AdaInStylizer, load_adain
 from vidstyle.stylizers.checkpoint import IdentityStylizer, load_feedforward
 from vidstyle.stylizers.mixture import LightMixture, mixture_name, parse_mixture
 from vidstyle.stylizers.pytorch_adain import is_pytorch_adain, load_pytorch_adain, pytorch_adain_files
-from vidstyle.temporal.filter import ConsistencyFilter
+from vidstyle.temporal.fused import FusedFilter
 from vidstyle.temporal.shots import CutDetector
 from vidstyle.weights.registry import ANY_STYLE, IDENTITY, find_style
 
@@ -239,7 +239,7 @@ class Composition:
         return Painter(
             stylizers=tuple(stylizers),
             look=look,
-            temporal=ConsistencyFilter(config.consistency, looks_back=isinstance(estimator, LookingBack))
+            temporal=FusedFilter(config.consistency, looks_back=isinstance(estimator, LookingBack))
             if estimator is not None and not self.paints_nothing
             else None,
             flow=estimator,

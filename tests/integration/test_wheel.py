@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import platform
 import subprocess
 import sys
 import zipfile
@@ -40,6 +41,24 @@ def test_a_wheel_holds_everything_the_package_reads(wheel: Path) -> None:
     expected |= {path.relative_to(PROJECT).as_posix() for path in data}
     assert expected <= names
     assert not [name for name in names if name.startswith("tests") or "__pycache__" in name]
+
+
+def test_a_wheel_holds_the_kernels_of_its_kind_of_machine(wheel: Path, tmp_path: Path) -> None:
+    if importlib.util.find_spec("ziglang") is None:
+        pytest.skip("ziglang, which compiles the kernels, is not installed")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path)
+    machine = platform.machine()
+    assert wheel.name.endswith(f"-py3-none-manylinux_2_17_{machine}.whl")
+    code = "from vidstyle.temporal.fused import load_kernels; print(load_kernels().name, load_kernels().library._name)"
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code], check=False, capture_output=True, text=True, env=environment, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    name, library = done.stdout.split()
+    assert name.startswith(machine)
+    assert Path(library).is_relative_to(tmp_path)
 
 
 def test_presets_and_styles_are_found_by_name_from_an_installed_wheel(wheel: Path, tmp_path: Path) -> None:

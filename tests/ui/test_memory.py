@@ -13,8 +13,7 @@ from torch import Tensor
 
 from vidstyle.flow.dis import DisFlow
 from vidstyle.flow.dis_search import DisSearch
-from vidstyle.flow.looking_back import LookingBack, OlderSearch
-from vidstyle.temporal.filter import ConsistencyFilter
+from vidstyle.flow.looking_back import OlderSearch
 from vidstyle.ui.memory import (
     Memory,
     RememberingFlow,
@@ -23,7 +22,6 @@ from vidstyle.ui.memory import (
     a_fair_share,
     fingerprint,
 )
-from vidstyle.ui.states import RememberingFilter
 
 ROOMY = 1 << 24
 
@@ -125,19 +123,6 @@ def test_a_cut_restarts_remembered_flow() -> None:
     flow.reset()
     assert flow.push(frames[1]) is None
     assert flow.push(frames[2]) is not None
-
-
-def test_the_remembering_filter_is_the_filter_at_every_consistency() -> None:
-    frames, memory = moving(9), Memory(ROOMY)
-    frames[7] = 1 - frames[7]  # so that the last one is filled from further back
-    for consistency in (0.9, 0.5, 0.9):
-        flow, plain, state, kept_state = LookingBack(DisFlow()), ConsistencyFilter(consistency), None, None
-        remembering = RememberingFilter(consistency, memory, "dis")
-        for frame in frames:
-            motion = flow.push(frame)
-            wanted, state = plain.step(frame, 1 - frame, motion, state)
-            found, kept_state = remembering.step(frame, 1 - frame, motion, kept_state)
-            assert (found - wanted).abs().max() < 2e-3
 
 
 @pytest.mark.parametrize("held", [ROOMY, 0])

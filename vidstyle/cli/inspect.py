@@ -81,6 +81,7 @@ def doctor() -> None:
         "devices": ", ".join(devices),
         "would use": compute.reason,
         "flow": _or_reason(lambda: choose_flow("auto", str(compute.device)).reason),
+        "filter": _kernels(),
         "RAFT weights": ", ".join(
             f"{size}: {raft_weights_at_hand(size) or 'not on this machine'}" for size in ("small", "large")
         ),
@@ -92,6 +93,15 @@ def doctor() -> None:
     }
     for name, value in rows.items():
         click.echo(f"{name:<13} {value}")
+
+
+def _kernels() -> str:
+    from vidstyle.temporal.fused import load_kernels
+
+    kernels = load_kernels()
+    if kernels is None:
+        return "not compiled here, and slower on a CPU for it; install vidstyle again"
+    return f"compiled for {kernels.name}, on a CPU"
 
 
 def _or_reason(find: Callable[[], str]) -> str:

@@ -16,7 +16,7 @@ DRIFT_CELL_PX = 8
 #: β of a frame's mean colour: it settles within two frames, where single areas may take ten.
 MEAN_COLOR_BETA = 0.6
 #: Limits of the gain that restores the deviation of colour over a frame.
-_DEVIATION_GAIN_RANGE = (0.8, 1.25)
+DEVIATION_GAIN_RANGE = (0.8, 1.25)
 
 
 def beta_from_consistency(consistency: float) -> float:
@@ -119,5 +119,5 @@ def _within_palette(lag: Tensor, own: Tensor, trusted: Tensor, mean_share: float
     lag = lag - trusted * ((1.0 - mean_share) * lag.sum(over, keepdim=True) / area)
     deviation = own.std(over, correction=0, keepdim=True)
     found, mean = torch.std_mean(own + lag, over, correction=0, keepdim=True)
-    gain = ((deviation + 1e-6) / (found + 1e-6)).clamp(*_DEVIATION_GAIN_RANGE).sqrt()
+    gain = ((deviation + 1e-6) / (found + 1e-6)).clamp(*DEVIATION_GAIN_RANGE).sqrt()
     return lag + trusted * (gain - 1.0) * (own + lag - mean)

@@ -23,11 +23,11 @@ from vidstyle.temporal.refinement import refine_flow
 GAIN_RANGE = (0.7, 1.5)
 #: Most that colour may lag behind the stylization, as RMS over the frame: 30.5 dB.
 MAX_DRIFT = 0.03
-_ENERGY_FLOOR = 1e-6
+ENERGY_FLOOR = 1e-6
 #: Squared difference that counts as noise at most in an older frame, where nothing but looks tells wrong from right.
-_MOST_NOISE = 2e-3
+MOST_NOISE = 2e-3
 #: Gaps that an older frame would fill by less are left: most pixels have none, and need not be looked up.
-_LEAST_SHARE = 1 / 64
+LEAST_SHARE = 1 / 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -181,7 +181,7 @@ class ConsistencyFilter:
         size, half = ((each.shape[-2], each.shape[-1]) for each in (state.content, small))
         steps = resize_flow(motion.flow_older, half) / 2
         moved = swift_warp(state.past[0].content.float(), steps, "bilinear")
-        trust = self._photometric_trust(small, moved, _MOST_NOISE) * points_inside(steps, slack_px=0.5)
+        trust = self._photometric_trust(small, moved, MOST_NOISE) * points_inside(steps, slack_px=0.5)
         return Reference(resize_flow(motion.flow_older, size), enlarge(trust, size))
 
     def _photometric_trust(self, content: Tensor, warped: Tensor, most_noise: float = math.inf) -> Tensor:
@@ -204,7 +204,7 @@ class _Gaps(NamedTuple):
 def _fill(warped: Tensor, validity: Tensor, remembered: Tensor, older: Reference) -> _Gaps | None:
     """Fill gaps of the moved past with an older one, and add the trust in it; both are overwritten where they are."""
     share = older.trust * (1.0 - validity)
-    index = _true_at(share > _LEAST_SHARE)
+    index = _true_at(share > LEAST_SHARE)
     if not len(index):
         return None
     share = _at(share, index)
@@ -264,7 +264,7 @@ def _band_gain(band: Tensor, wanted: Tensor, cell_px: int) -> Tensor:
     """(1, 1, H, W); ``wanted`` is overwritten."""
     squares = band * band, wanted.square_()
     found, target = (tent_blur(cell_means(channel_mean(each), cell_px)) for each in squares)
-    gain = ((target + _ENERGY_FLOOR) / (found + _ENERGY_FLOOR)).sqrt_().clamp_(*GAIN_RANGE)
+    gain = ((target + ENERGY_FLOOR) / (found + ENERGY_FLOOR)).sqrt_().clamp_(*GAIN_RANGE)
     return enlarge(gain, (band.shape[-2], band.shape[-1]))
 
 

@@ -9,9 +9,9 @@ from vidstyle.imaging.pyramid import cell_means, channel_mean, enlarge, halve, t
 from vidstyle.imaging.warp import swift_warp
 
 #: Squared luma per squared pixel that a window's gradients must have for its step to count half.
-_GRADIENT_FLOOR = 5e-5
+GRADIENT_FLOOR = 5e-5
 #: Longest step along x and y: further off, the linear model says nothing.
-_MAX_STEP_PX = 1.0
+MAX_STEP_PX = 1.0
 
 
 def refine_flow(content: Tensor, previous: Tensor, flow_backward: Tensor) -> Tensor:
@@ -49,9 +49,9 @@ def refine_flow(content: Tensor, previous: Tensor, flow_backward: Tensor) -> Ten
         for a, b in ((dx, dx), (dx, dy), (dy, dy), (dx, change), (dy, change))
     )
     # Four gradients: two pixels apart and of the sum, they would be halved twice, which is left to the windows' means.
-    xx, yy = xx.add_(16 * _GRADIENT_FLOOR), yy.add_(16 * _GRADIENT_FLOOR)
+    xx, yy = xx.add_(16 * GRADIENT_FLOOR), yy.add_(16 * GRADIENT_FLOOR)
     step = torch.cat([yy * xt - xy * yt, xx * yt - xy * xt], 1).mul_(4 / (xx * yy - xy * xy))
-    return enlarge(step.clamp_(-_MAX_STEP_PX, _MAX_STEP_PX), size).add_(flow_backward)
+    return enlarge(step.clamp_(-MAX_STEP_PX, MAX_STEP_PX), size).add_(flow_backward)
 
 
 def _differences(image: Tensor) -> tuple[Tensor, Tensor]:

@@ -36,7 +36,6 @@ from vidstyle.ui.controls import same_painting_key, same_steady_key, same_styliz
 from vidstyle.ui.memory import Memory, RememberingFlow, RememberingSearch, RememberingStylizer, a_fair_share
 from vidstyle.ui.states import (
     NEIGHBOURS,
-    RememberingFilter,
     StateKeeper,
     find_beginning,
     keep_states,
@@ -292,9 +291,7 @@ class Previewer:
         if painter.flow is None or painter.temporal is None:
             return _shown(window, painter)
         key = f"{flow.name} {flow.weights or ''} {composition.compute.device}"
-        looks_back = isinstance(painter.flow, LookingBack)
         painter.flow = _remembering(painter.flow, self._memory, key, check)
-        painter.temporal = RememberingFilter(config.consistency, self._memory, key, looks_back=looks_back)
         times = window.times
         if times is None:
             return _shown(window, painter)

@@ -10,10 +10,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from vidstyle.protocols import Motion
 from vidstyle.temporal.consistency import beta_from_consistency
-from vidstyle.temporal.filter import ConsistencyFilter, FilterState, Past
-from vidstyle.ui.memory import Memory, fingerprint
+from vidstyle.temporal.filter import FilterState, Past
+from vidstyle.ui.memory import Memory
 
 #: Consistencies that are painted ahead, so that any between them can begin near the frame shown.
 NEIGHBOURS = (0.75, 0.9, 0.95, 1.0)
@@ -176,36 +175,3 @@ class StateKeeper:
             layers = tuple(None if state is None else Layer(state.remembered.half(), state.past) for state in states)
             self.kept[self._index] = Remembered(layers, self.num_before)
         return list(states)
-
-
-class RememberingFilter(ConsistencyFilter):
-    """The temporal filter, remembering what of its work is the same at every consistency.
-
-    Args:
-        consistency: as the filter's.
-        memory: shared.
-        key: of the flow estimator.
-        looks_back: as the filter's.
-    """
-
-    def __init__(self, consistency: float, memory: Memory, key: str, *, looks_back: bool = True) -> None:
-        super().__init__(consistency, looks_back=looks_back)
-        self._memory, self._key = memory, key
-
-    def refined(self, content: Tensor, previous: Tensor, motion: Motion) -> Tensor:
-        """As the filter's own."""
-        key = ("refined", self._key, fingerprint(previous), fingerprint(content))
-        held = self._memory.get(key)
-        if held is None:
-            held = super().refined(content, previous, motion)
-            self._memory.put(key, held, held.numel() * held.element_size())
-        return torch.as_tensor(held)
-
-    def validity(self, content: Tensor, previous: Tensor, motion: Motion, flow: Tensor) -> Tensor:
-        """As the filter's own."""
-        key = ("validity", self._key, fingerprint(previous), fingerprint(content))
-        held = self._memory.get(key)
-        if held is None:
-            held = super().validity(content, previous, motion, flow).half()
-            self._memory.put(key, held, held.numel() * 2)
-        return torch.as_tensor(held).float()

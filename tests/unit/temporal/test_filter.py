@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from itertools import pairwise
 
@@ -13,8 +14,16 @@ from vidstyle.imaging.warp import backward_warp
 from vidstyle.protocols import LOOK_BACK, Motion, TemporalFilter
 from vidstyle.temporal.consistency import consistent_blend
 from vidstyle.temporal.filter import MAX_DRIFT, ConsistencyFilter, match_band_energy, warmup_frames
+from vidstyle.temporal.fused import FusedFilter
 
 SIZE = (48, 64)
+Filter = ConsistencyFilter
+
+
+@pytest.fixture(params=[ConsistencyFilter, FusedFilter], autouse=True)
+def _both(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test holds for both."""
+    monkeypatch.setattr(sys.modules[__name__], "Filter", request.param)
 
 
 def motion(dx: float = 0.0, dy: float = 0.0, size: tuple[int, int] = SIZE) -> Motion:
@@ -62,22 +71,22 @@ def kurtosis(band: torch.Tensor) -> float:
 
 
 def test_it_keeps_the_protocol() -> None:
-    assert isinstance(ConsistencyFilter(0.5), TemporalFilter)
+    assert isinstance(Filter(0.5), TemporalFilter)
 
 
 def test_consistency_0_is_exactly_per_frame() -> None:
     frames = [texture(seed) for seed in range(4)]
-    assert all(torch.equal(a, b) for a, b in zip(run(ConsistencyFilter(0), frames, motion()), frames, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(run(Filter(0), frames, motion()), frames, strict=True))
 
 
 def test_the_first_frame_is_its_own_stylization() -> None:
     frame = texture(0)
-    assert torch.equal(run(ConsistencyFilter(1), [frame], motion())[0], frame)
+    assert torch.equal(run(Filter(1), [frame], motion())[0], frame)
 
 
 @pytest.mark.parametrize("restart", ["motion", "state"])
 def test_without_motion_or_state_nothing_of_the_past_remains(restart: str) -> None:
-    steady = ConsistencyFilter(1)
+    steady = Filter(1)
     content, before, after = torch.full((1, 3, *SIZE), 0.5), texture(1), texture(2)
     _, state = steady.step(content, before, None, None)
     fresh, fresh_state = steady.step(content, after, None, None)
@@ -95,7 +104,7 @@ def test_without_motion_or_state_nothing_of_the_past_remains(restart: str) -> No
 @pytest.mark.parametrize("consistency", [0.5, 0.9, 1.0])
 def test_more_consistency_means_less_flicker_at_the_same_sharpness(consistency: float) -> None:
     frames = flickering(24)
-    outputs = run(ConsistencyFilter(consistency), frames, motion())
+    outputs = run(Filter(consistency), frames, motion())
     assert flicker(outputs) < (1 - 0.8 * consistency) * flicker(frames)
     for ratio in band_ratios(outputs[-1], frames[-1]):
         assert 0.9 <= ratio <= 1.1
@@ -104,7 +113,7 @@ def test_more_consistency_means_less_flicker_at_the_same_sharpness(consistency: 
 @pytest.mark.parametrize("shift", [(0.0, 0.0), (0.13, -0.07)], ids=["still", "pan"])
 def test_texture_neither_fades_nor_grows_over_a_long_shot(shift: tuple[float, float]) -> None:
     frames = flickering(100, *shift)
-    outputs = run(ConsistencyFilter(1), frames, motion(*shift))
+    outputs = run(Filter(1), frames, motion(*shift))
     inner = (..., slice(4, -12), slice(18, -4))  # the pan repeats the left and the lower border
     for index in (20, 60, 99):
         for ratio in band_ratios(outputs[index][inner], frames[index][inner]):
@@ -128,7 +137,7 @@ def test_more_consistency_is_steadier_even_where_flow_is_a_little_wrong() -> Non
     across_five = motion(5 * 0.7, 5 * 0.4, (64, 96)).flow_backward
     errors = []
     for consistency in (0.0, 0.25, 0.5, 0.75, 0.9, 1.0):
-        steady, state, outputs = ConsistencyFilter(consistency), None, []
+        steady, state, outputs = Filter(consistency), None, []
         for index, (content, frame) in enumerate(zip(contents, frames, strict=True)):
             output, state = steady.step(content, frame.clamp(0, 1), wrong if index else None, state)
             outputs.append(output)
@@ -141,7 +150,7 @@ def test_more_consistency_is_steadier_even_where_flow_is_a_little_wrong() -> Non
 
 @pytest.mark.parametrize("consistency", [0.5, 1.0])
 def test_colour_does_not_lag_behind_however_long_the_shot(consistency: float) -> None:
-    steady, state = ConsistencyFilter(consistency), None
+    steady, state = Filter(consistency), None
     content, strokes = torch.full((1, 3, *SIZE), 0.5), 0.3 * (texture(1) - 0.5)
     worst = 0.0
     for index in range(300):
@@ -160,7 +169,7 @@ def test_a_texture_that_moves_with_the_scene_is_followed() -> None:
     for _ in range(5):
         moved.append(backward_warp(moved[-1], step.flow_backward))
     noisy = [frame + 0.2 * (texture(50 + index, (64, 96)) - 0.5) for index, frame in enumerate(moved)]
-    output = run(ConsistencyFilter(0.9), [frame.clamp(0, 1) for frame in noisy], step)[-1]
+    output = run(Filter(0.9), [frame.clamp(0, 1) for frame in noisy], step)[-1]
     inner = (..., slice(12, -12), slice(16, -16))
     error = (output - moved[-1])[inner].square().mean()
     assert float(error) < 0.5 * float((noisy[-1] - moved[-1])[inner].square().mean())
@@ -168,16 +177,16 @@ def test_a_texture_that_moves_with_the_scene_is_followed() -> None:
 
 def test_occluded_pixels_keep_their_own_stylization() -> None:
     before, after = texture(1), texture(2)
-    _, state = ConsistencyFilter(1).step(torch.zeros(1, 3, *SIZE), before, None, None)
+    _, state = Filter(1).step(torch.zeros(1, 3, *SIZE), before, None, None)
     step = motion(16.0, 0.0)  # the leftmost 16 columns came in from outside
-    output, _ = ConsistencyFilter(1).step(torch.zeros(1, 3, *SIZE), after, step, state)
+    output, _ = Filter(1).step(torch.zeros(1, 3, *SIZE), after, step, state)
     assert float((output - after)[..., :8].abs().max()) < 0.01
     assert float((output - after)[..., 24:].abs().mean()) > 0.05
 
 
 def test_a_source_that_looks_different_is_not_trusted() -> None:
     before, after = texture(1), texture(2)
-    steady = ConsistencyFilter(1)
+    steady = Filter(1)
     content = torch.full((1, 3, *SIZE), 0.2)
     _, state = steady.step(content, before, None, None)
     changed = content.clone()
@@ -195,7 +204,7 @@ def test_odd_and_tiny_pictures_stay_in_range(size: tuple[int, int]) -> None:
     ]
     lost = motion(0.4, 0.3, size)  # forward and backward disagree: all of it is a gap
     lost = Motion(lost.flow_backward, 9 * lost.flow_forward + 9, flow_older=6 * lost.flow_backward)
-    for output in run(ConsistencyFilter(1), frames, motion(0.4, 0.3, size)) + run(ConsistencyFilter(1), frames, lost):
+    for output in run(Filter(1), frames, motion(0.4, 0.3, size)) + run(Filter(1), frames, lost):
         assert output.shape == (1, 3, *size)
         assert output.dtype == torch.float32
         assert float(output.min()) >= 0
@@ -204,8 +213,8 @@ def test_odd_and_tiny_pictures_stay_in_range(size: tuple[int, int]) -> None:
 
 def test_a_coarse_flow_does_as_well_as_a_full_one() -> None:
     frames = [texture(seed) for seed in range(6)]
-    full = run(ConsistencyFilter(0.9), frames, motion())
-    coarse = run(ConsistencyFilter(0.9), frames, motion(size=(12, 16)))
+    full = run(Filter(0.9), frames, motion())
+    coarse = run(Filter(0.9), frames, motion(size=(12, 16)))
     torch.testing.assert_close(coarse[-1], full[-1], atol=1e-4, rtol=0)
 
 
@@ -233,7 +242,7 @@ def test_gains_are_bounded() -> None:
 def test_after_the_warmup_hardly_anything_of_another_past_is_left(consistency: float) -> None:
     same = flickering(warmup_frames(consistency) + 1)[1:]
     pasts = (flickering(1)[0], same[0])
-    one, other = (run(ConsistencyFilter(consistency), [past, *same], motion())[-1] for past in pasts)
+    one, other = (run(Filter(consistency), [past, *same], motion())[-1] for past in pasts)
     assert float((one - other).square().mean()) < 10**-4.5
 
 
@@ -249,7 +258,7 @@ def test_nor_where_gaps_are_filled_again_and_again(consistency: float, period: i
     paintings = flickering(3 * LOOK_BACK + num)
 
     def last(first: int) -> torch.Tensor:
-        steady, state, output = ConsistencyFilter(consistency), None, paintings[0]
+        steady, state, output = Filter(consistency), None, paintings[0]
         for index in range(first, len(paintings)):
             content = texture(49)
             content[..., :HIDDEN_PX] = (texture(50)[..., :HIDDEN_PX] + index % period) / period
@@ -260,7 +269,7 @@ def test_nor_where_gaps_are_filled_again_and_again(consistency: float, period: i
 
 
 def test_what_is_kept_where_a_gap_was_filled_is_the_painting() -> None:
-    steady, state = ConsistencyFilter(0.9), None
+    steady, state = Filter(0.9), None
     for seed, painting in zip(BACK_AGAIN, flickering(len(BACK_AGAIN)), strict=True):
         content = texture(49)
         content[..., :HIDDEN_PX] = (texture(seed)[..., :HIDDEN_PX] + seed % 3) / 3
@@ -273,7 +282,7 @@ def test_what_is_kept_where_a_gap_was_filled_is_the_painting() -> None:
 
 def test_without_looking_back_only_the_frame_before_is_kept() -> None:
     outputs = []
-    for steady in (ConsistencyFilter(0.9, looks_back=False), ConsistencyFilter(0.9)):
+    for steady in (Filter(0.9, looks_back=False), Filter(0.9)):
         state = None
         for index, painting in enumerate(flickering(LOOK_BACK + 3)):
             output, state = steady.step(texture(50), painting, motion() if index else None, state)
@@ -293,7 +302,7 @@ def seen_again(passing: list[int], step: Motion, *, first: int = 0) -> list[torc
 
     Frames before ``first`` are of another shot. What is returned is painted there, away from its edge.
     """
-    steady, state, outputs = ConsistencyFilter(0.9), None, []
+    steady, state, outputs = Filter(0.9), None, []
     for index, (seed, painting) in enumerate(zip(passing, flickering(len(passing)), strict=True)):
         content = texture(49)
         content[..., :HIDDEN_PX] = (texture(seed)[..., :HIDDEN_PX] + seed % 3) / 3  # of another brightness, too
@@ -330,7 +339,7 @@ def test_a_past_that_does_not_belong_here_fills_nothing(passing: list[int], firs
 
 def test_an_older_frame_that_matches_nowhere_fills_nothing() -> None:
     """Its own median is no measure of noise then: a cut that nobody found."""
-    steady, state = ConsistencyFilter(0.9), None
+    steady, state = Filter(0.9), None
     for index in range(LOOK_BACK + 1):
         last = index == LOOK_BACK
         content, painting = (texture(60 if last else 50) + last) / 2, flickering(index + 1)[-1]
@@ -352,7 +361,7 @@ def test_motion_out_of_the_older_frame_fills_nothing() -> None:
 
 
 def test_no_more_of_the_past_is_kept_than_is_looked_back_at() -> None:
-    steady, state = ConsistencyFilter(0.9), None
+    steady, state = Filter(0.9), None
     for index in range(2 * LOOK_BACK):
         _, state = steady.step(texture(50), texture(index), still() if index else None, state)
         assert state is not None
@@ -368,7 +377,7 @@ def test_what_a_gpu_computes_is_what_a_processor_does(monkeypatch: pytest.Monkey
     step = Motion(step.flow_backward, hidden, flow_older=LOOK_BACK * step.flow_backward[..., ::2, ::2].clone())
     scene, paintings, results = texture(50), flickering(LOOK_BACK + 4, 0.7, -0.4), []
     for _ in range(2):
-        state, steady = None, ConsistencyFilter(0.9)
+        state, steady = None, Filter(0.9)
         for index, painting in enumerate(paintings):
             content = backward_warp(scene, index * motion(0.7, -0.4).flow_backward)
             output, state = steady.step(content, painting, step if index else None, state)
