@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Callable
 from fractions import Fraction
 
 import numpy as np
@@ -25,14 +26,15 @@ class RenderedSequence:
     """Rendered shots joined by hard cuts.
 
     Args:
-        shots: (first frame index, shot), in order, the first at 0.
+        shots: (first frame index, what makes the shot), in order, the first at 0. Surfaces take seconds to paint: a
+            shot is made when a frame of it is wanted.
         num_frames: how many frames there are.
         size: (width, height) in pixels.
         fps: frames per second.
     """
 
     def __init__(
-        self, shots: tuple[tuple[int, Shot], ...], num_frames: int, size: tuple[int, int], fps: Fraction
+        self, shots: tuple[tuple[int, Callable[[], Shot]], ...], num_frames: int, size: tuple[int, int], fps: Fraction
     ) -> None:
         starts = [start for start, _ in shots]
         if not starts or starts[0] != 0 or any(a >= b for a, b in zip(starts, [*starts[1:], num_frames], strict=True)):
@@ -40,7 +42,7 @@ class RenderedSequence:
         if min(size) < 2:
             raise ValueError(f"a picture is at least 2x2, got {size[0]}x{size[1]}")
         self._starts = starts
-        self._shots = [shot for _, shot in shots]
+        self._make_shots = [make for _, make in shots]
         self.num_frames = num_frames
         self.size = size
         self.fps = fps
@@ -91,7 +93,7 @@ class RenderedSequence:
 
     def _snapshot(self, index: int) -> Snapshot:
         shot = self._shot_index(index)
-        return Snapshot(self._shots[shot], float((index - self._starts[shot]) / self.fps), *self.size)
+        return Snapshot(self._make_shots[shot](), float((index - self._starts[shot]) / self.fps), *self.size)
 
     def _centers(self, dtype: type[np.floating]) -> Array:
         width, height = self.size
@@ -109,5 +111,5 @@ def sample_scene(width: int = 640, height: int = 360, num_frames: int = 144) -> 
     """
     if num_frames < 2:
         raise ValueError(f"two shots need at least two frames, got {num_frames}")
-    shots = ((0, lake_shot()), ((num_frames + 1) // 2, harbour_shot()))
+    shots = ((0, lake_shot), ((num_frames + 1) // 2, harbour_shot))
     return RenderedSequence(shots, num_frames, (width, height), Fraction(24))
