@@ -1,4 +1,4 @@
-"""Sharpening measured motion by Lucas-Kanade steps: strokes swim on flow that is only nearly right."""
+"""Sharpening measured motion by one Lucas-Kanade step: strokes swim on flow that is only nearly right."""
 
 from __future__ import annotations
 
@@ -12,12 +12,10 @@ from vidstyle.imaging.warp import swift_warp
 GRADIENT_FLOOR = 5e-5
 #: Longest step along x and y: further off, the linear model says nothing.
 MAX_STEP_PX = 1.0
-#: The second begins where the first has led, and is the shorter.
-NUM_STEPS = 2
 
 
 def refine_flow(content: Tensor, previous: Tensor, flow_backward: Tensor) -> Tensor:
-    """Move flow by least-squares steps of Lucas & Kanade (IJCAI 1981, eq. 9 in two dimensions), window by window.
+    """Move flow by the least-squares step of Lucas & Kanade (IJCAI 1981, eq. 9 in two dimensions), window by window.
 
     With g the luma of frame t and h that of frame t−1 moved along the flow, both without their local mean (light may
     change), and ∇ the gradient of (g + h) / 2, the step d solves
@@ -26,7 +24,7 @@ def refine_flow(content: Tensor, previous: Tensor, flow_backward: Tensor) -> Ten
 
     where Σ is the mean over a window of about 10 pixels. Flow is estimated on a coarser grid than the frame's; with an
     error of a third of a pixel what it carries slides over the scene, frame after frame. Where there is no texture, ε
-    leaves flow alone. From where a step leads the next one is made.
+    leaves flow alone.
 
     Args:
         content: (1, 3, H, W) float32 source frame t in [0, 1].
@@ -34,28 +32,17 @@ def refine_flow(content: Tensor, previous: Tensor, flow_backward: Tensor) -> Ten
         flow_backward: (1, 2, H, W) float32 pixels, t to t-1.
 
     Returns:
-        (1, 2, H, W) float32 pixels, at most ``NUM_STEPS`` times ``MAX_STEP_PX`` from ``flow_backward`` along
-            each axis.
+        (1, 2, H, W) float32 pixels, at most one pixel from ``flow_backward`` along each axis.
     """
     size = (content.shape[-2], content.shape[-1])
     if min(size) < 8:  # no room for a window
         return flow_backward
-    grey, flow = channel_mean(previous), flow_backward
-    now = _without_mean(channel_mean(content))
-    for _ in range(NUM_STEPS):
-        flow = enlarge(_step(now, _without_mean(swift_warp(grey, flow, "bilinear"))), size).add_(flow)
-    return flow
-
-
-def _without_mean(grey: Tensor) -> Tensor:
-    """Less the mean of about eight pixels around."""
-    return enlarge(halve(halve(grey)), (grey.shape[-2], grey.shape[-1])).neg_().add_(grey)
-
-
-def _step(now: Tensor, before: Tensor) -> Tensor:
-    """(1, 2, ceil(H / 2), ceil(W / 2)) pixels that flow is to be moved by."""
+    now, before = (
+        enlarge(halve(halve(grey)), size).neg_().add_(grey)
+        for grey in (channel_mean(content), swift_warp(channel_mean(previous), flow_backward, "bilinear"))
+    )
     change = now - before
-    dx, dy = _differences(before.add_(now))
+    dx, dy = _differences(now.add_(before))
     product = torch.empty_like(dx)
     xx, xy, yy, xt, yt = (
         tent_blur(cell_means(torch.mul(a, b, out=product), 2))
@@ -64,7 +51,7 @@ def _step(now: Tensor, before: Tensor) -> Tensor:
     # Four gradients: two pixels apart and of the sum, they would be halved twice, which is left to the windows' means.
     xx, yy = xx.add_(16 * GRADIENT_FLOOR), yy.add_(16 * GRADIENT_FLOOR)
     step = torch.cat([yy * xt - xy * yt, xx * yt - xy * xt], 1).mul_(4 / (xx * yy - xy * xy))
-    return step.clamp_(-MAX_STEP_PX, MAX_STEP_PX)
+    return enlarge(step.clamp_(-MAX_STEP_PX, MAX_STEP_PX), size).add_(flow_backward)
 
 
 def _differences(image: Tensor) -> tuple[Tensor, Tensor]:

@@ -52,25 +52,7 @@ static int take(const Work *w, int first, int last) {
     return 0;
 }
 
-/* Row y of the grey of the frame before, moved along the flow. */
-static void move_row(const Work *w, int y) {
-    int width = w->frame->width, height = w->frame->height;
-    const float *dx = w->flow + (size_t)y * width, *dy = dx + (size_t)height * width, *grey = w->grey_before;
-    float *out = w->grey_moved + (size_t)y * width;
-    VECTORIZE
-    for (int x = 0; x < width; x++) {
-        float px = clamp((float)x + dx[x], 0.0f, (float)(width - 1));
-        float py = clamp((float)y + dy[x], 0.0f, (float)(height - 1));
-        int i = (int)px, j = (int)py, right = i + 1 < width, below = j + 1 < height ? width : 0;
-        float u = px - (float)i, v = py - (float)j;
-        int at = j * width + i;
-        float top = grey[at] + u * (grey[at + right] - grey[at]);
-        float bottom = grey[at + below] + u * (grey[at + below + right] - grey[at + below]);
-        out[x] = top + v * (bottom - top);
-    }
-}
-
-/* Rows of the frame: flow enlarged, and grey moved along it. */
+/* Rows of the frame: flow enlarged, and the grey of the frame before moved along it. */
 static int move_grey(const Work *w, int first, int last) {
     const Frame *f = w->frame;
     int width = f->width, height = f->height;
@@ -82,46 +64,35 @@ static int move_grey(const Work *w, int first, int last) {
         float *dx = w->flow + (size_t)y * width, *dy = dx + (size_t)height * width;
         enlarged_flow(f->flow_backward, f->flow_height, height, y, 0, &a, dx);
         enlarged_flow(f->flow_backward, f->flow_height, height, y, 1, &a, dy);
-        move_row(w, y);
-    }
-    free(scratch);
-    return 0;
-}
-
-/* Rows of the frame: the step added to the flow, and grey moved along that. */
-static int move_again(const Work *w, int first, int last) {
-    const Frame *f = w->frame;
-    int width = f->width, height = f->height, half_width = up(width), half_height = up(height);
-    size_t plane = (size_t)height * width, half_plane = (size_t)half_height * half_width;
-    float *scratch = malloc(sizeof(float) * (axis_floats(half_width, width) + (size_t)width)), *row = scratch;
-    if (!scratch)
-        return 1;
-    Axis a = axis(half_width, width, &row);
-    for (int y = first; y < last; y++) {
-        for (int c = 0; c < 2; c++) {
-            float *restrict flow = w->flow + c * plane + (size_t)y * width;
-            enlarged(w->step + c * half_plane, half_height, height, y, &a, row);
-            for (int x = 0; x < width; x++)
-                flow[x] += row[x];
+        float *restrict out = w->grey_moved + (size_t)y * width;
+        const float *restrict grey = w->grey_before;
+        VECTORIZE
+        for (int x = 0; x < width; x++) {
+            float px = clamp((float)x + dx[x], 0.0f, (float)(width - 1)),
+                  py = clamp((float)y + dy[x], 0.0f, (float)(height - 1));
+            int i = (int)px, j = (int)py, right = i + 1 < width, below = j + 1 < height ? width : 0;
+            float u = px - (float)i, v = py - (float)j;
+            int at = j * width + i;
+            float top = grey[at] + u * (grey[at + right] - grey[at]);
+            float bottom = grey[at + below] + u * (grey[at + below + right] - grey[at + below]);
+            out[x] = top + v * (bottom - top);
         }
-        move_row(w, y);
     }
     free(scratch);
     return 0;
 }
 
-/* Rows of the half grid, then of the quarter grid; what does not move needs it once. */
+/* Rows of the half grid, then of the quarter grid. */
 static int halve_grey(const Work *w, int first, int last) {
-    return halve_planes(w->grey_now, 1, w->frame->height, w->frame->width, w->half_now, first, last);
+    const Frame *f = w->frame;
+    return halve_planes(w->grey_now, 1, f->height, f->width, w->half_now, first, last) ||
+           halve_planes(w->grey_moved, 1, f->height, f->width, w->half_moved, first, last);
 }
 static int quarter_grey(const Work *w, int first, int last) {
-    return halve_planes(w->half_now, 1, up(w->frame->height), up(w->frame->width), w->quarter_now, first, last);
-}
-static int halve_moved(const Work *w, int first, int last) {
-    return halve_planes(w->grey_moved, 1, w->frame->height, w->frame->width, w->half_moved, first, last);
-}
-static int quarter_moved(const Work *w, int first, int last) {
-    return halve_planes(w->half_moved, 1, up(w->frame->height), up(w->frame->width), w->quarter_moved, first, last);
+    const Frame *f = w->frame;
+    int height = up(f->height), width = up(f->width);
+    return halve_planes(w->half_now, 1, height, width, w->quarter_now, first, last) ||
+           halve_planes(w->half_moved, 1, height, width, w->quarter_moved, first, last);
 }
 
 /* Without the local mean: the sum of both greys, and their difference; row y of the frame, repeated beyond it. */
