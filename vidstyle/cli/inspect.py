@@ -96,12 +96,14 @@ def doctor() -> None:
 
 
 def _kernels() -> str:
-    from vidstyle.temporal.fused import load_kernels
+    from vidstyle.temporal.fused import instruction_sets, load_kernels
 
     kernels = load_kernels()
-    if kernels is None:
-        return "not compiled here, and slower on a CPU for it; install vidstyle again"
-    return f"compiled for {kernels.name}, on a CPU"
+    if kernels is not None:
+        return f"compiled for {kernels.name}, on a CPU"
+    if not instruction_sets():
+        return "by OpenCV and torch: there are no kernels for this kind of machine"
+    return "by OpenCV and torch, which is slower: its kernels are not compiled; 'pip install -v' of vidstyle says why"
 
 
 def _or_reason(find: Callable[[], str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import platform
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
@@ -59,8 +60,8 @@ class FusedFilter(ConsistencyFilter):
     """``ConsistencyFilter`` in a third of the time, where kernels/ can work: on a CPU that it was compiled for.
 
     The same numbers but for rounding, and for positions, which are exact here and thirty-seconds of a pixel there.
-    Frames on other devices, with sides below 8 pixels, or whose forward flow is on another grid than the backward flow
-    are left to ``ConsistencyFilter``; states of one do for the other. Arguments as there.
+    Frames on other devices or in other dtypes, with sides below 8 pixels, or whose forward flow is on another grid than
+    the backward flow are left to ``ConsistencyFilter``; states of one do for the other. Arguments as there.
     """
 
     def step(
@@ -72,7 +73,10 @@ class FusedFilter(ConsistencyFilter):
             MemoryError: there is too little for what lies between the steps.
         """
         kernels = load_kernels()
-        if kernels is None or self.beta == 0.0 or motion is None or state is None or not _fits(content, motion):
+        if kernels is None or self.beta == 0.0 or motion is None or state is None:
+            return super().step(content, stylized, motion, state)
+        older = motion.flow_older if len(state.past) == LOOK_BACK else None
+        if not _fit(content, stylized, motion, state, older):
             return super().step(content, stylized, motion, state)
         frame = self._frame()
         content, stylized = (_dense(image) for image in (content, stylized))
@@ -80,14 +84,15 @@ class FusedFilter(ConsistencyFilter):
         half = (-(-height // 2), -(-width // 2))
         given = {"previous": state.content, "remembered": state.remembered}
         given |= {"flow_backward": motion.flow_backward, "flow_forward": motion.flow_forward}
-        if motion.flow_older is not None and len(state.past) == LOOK_BACK:
-            given |= {"flow_older": motion.flow_older, "past_content": state.past[0].content}
+        if older is not None:
+            given |= {"flow_older": older, "past_content": state.past[0].content}
             given |= {"past_remembered": state.past[0].remembered}
-            frame.older_height, frame.older_width = motion.flow_older.shape[-2:]
+            frame.older_height, frame.older_width = older.shape[-2:]
         held = {name: image.permute(0, 2, 3, 1).contiguous() for name, image in given.items()}
-        held |= {name: torch.empty(1, height, width, 3) for name in ("kept_content", "output", "new_remembered")}
-        held |= {"kept": torch.empty(1, height, width, 3, dtype=torch.float16)}
-        held |= {"small": torch.empty(1, *half, 3, dtype=torch.float16)}
+        for name in ("kept_content", "output", "new_remembered"):
+            held[name] = torch.empty(1, height, width, 3, dtype=torch.float32, device="cpu")
+        for name, size in (("kept", (height, width)), ("small", half)):
+            held[name] = torch.empty(1, *size, 3, dtype=torch.float16, device="cpu")
         for name, image in (held | {"content": content, "stylized": stylized}).items():
             setattr(frame, name, image.data_ptr())
         frame.content_channel, frame.content_pixel = content.stride(1), content.stride(3)
@@ -118,10 +123,21 @@ class FusedFilter(ConsistencyFilter):
         )
 
 
-def _fits(content: Tensor, motion: Motion) -> bool:
-    is_plain = content.device.type == "cpu" and content.dtype == torch.float32
-    is_plain = is_plain and min(content.shape[-2:]) >= _LEAST_SIDE
-    return is_plain and motion.flow_forward.shape == motion.flow_backward.shape
+def _fit(content: Tensor, stylized: Tensor, motion: Motion, state: FilterState, older: Tensor | None) -> bool:
+    """Whether memory is laid out as kernels/ takes it, which sees addresses alone."""
+    height, width = content.shape[-2:]
+    picture, half = (1, 3, height, width), (1, 3, -(-height // 2), -(-width // 2))
+    flow = (1, 2, *motion.flow_backward.shape[-2:])
+    pictures = (content, stylized, state.content, state.remembered)
+    wanted = [(each, picture, torch.float32) for each in pictures]
+    wanted += [(each, flow, torch.float32) for each in (motion.flow_backward, motion.flow_forward)]
+    if older is not None:
+        wanted.append((older, (1, 2, *older.shape[-2:]), torch.float32))
+        wanted += [(state.past[0].content, half, torch.float16), (state.past[0].remembered, picture, torch.float16)]
+    return min(height, width) >= _LEAST_SIDE and all(
+        each.device.type == "cpu" and each.dtype == dtype and tuple(each.shape) == shape
+        for each, shape, dtype in wanted
+    )
 
 
 def _dense(image: Tensor) -> Tensor:
@@ -131,12 +147,13 @@ def _dense(image: Tensor) -> Tensor:
 
 def _run(library: ctypes.CDLL, frame: _Frame) -> None:
     frame.num_threads = num_threads = torch.get_num_threads()
+    address = ctypes.byref(frame)  # which keeps the frame alive for a helper that comes late
     try:
         for _ in range(num_threads - 1):
-            _helpers(num_threads).submit(library.help, ctypes.byref(frame))
-        failed = library.steady(ctypes.byref(frame))
+            _helpers(num_threads).submit(library.help, address)
+        failed = library.steady(address)
     finally:
-        library.stop(ctypes.byref(frame))  # or helpers would wait for ever after an interrupt
+        library.stop(address)  # or helpers would wait for ever after an interrupt
     if failed:
         raise MemoryError("too little memory for the temporal filter")
 
@@ -164,7 +181,7 @@ def load_kernels() -> Kernels | None:
     folder = Path(__file__).parent / "kernels"
     sources = sorted([*folder.glob("*.c"), *folder.glob("*.h")])
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
-    for name in _instruction_sets():
+    for name in instruction_sets():
         try:
             library = ctypes.CDLL(str(folder / f"{name}.so"))
         except OSError:
@@ -175,8 +192,11 @@ def load_kernels() -> Kernels | None:
     return None
 
 
-def _instruction_sets() -> tuple[str, ...]:
+def instruction_sets() -> tuple[str, ...]:
+    """Those that this processor has and kernels/ may have been compiled for, the best first."""
     machine = platform.machine()
+    if sys.platform != "linux" or machine not in ("x86_64", "aarch64"):
+        return ()
     if machine == "x86_64" and torch.backends.cpu.get_cpu_capability() in ("AVX2", "AVX512"):
         return "x86_64_v3", machine
     return (machine,)

@@ -108,6 +108,8 @@ API void stop(Frame *f) { atomic_store(&f->ticket, (int64_t)NUM_PASSES << 32); }
 
 /* The sources this was compiled from: their sha256, in order of their names. */
 API const char *digest(void) { return DIGEST; }
+/* And how, for the next build to find here. */
+API const char *stamp(void) { return STAMP; }
 
 /* One frame. Returns 0, or 1 where memory is short. */
 API int steady(Frame *f) {
@@ -123,10 +125,7 @@ API int steady(Frame *f) {
         {&w.painted, 3 * full},
         {&w.flow, 2 * full},
         {&w.difference, full},
-        {&w.half_now, halves},
-        {&w.half_moved, halves},
-        {&w.products, 5 * halves},
-        {&w.step, 2 * halves},
+        {&w.half_now, 9 * halves},
         {&w.small_float, 3 * halves},
         {&w.older_trust, f->flow_older ? halves : 0},
         {&w.quarter_now, quarters},
@@ -141,13 +140,14 @@ API int steady(Frame *f) {
         {&w.gain, 2 * quarters},
     };
     int num = sizeof planes / sizeof planes[0];
-    size_t total = 0;
-    for (int i = 0; i < num; i++)
-        total += planes[i].num;
-    float *memory = malloc(sizeof(float) * total), *rest = memory;
-    if (memory) {
-        for (int i = 0; i < num; i++)
-            *planes[i].plane = rest, rest += planes[i].num;
+    int has_room = 1;
+    /* One by one: the heap keeps pieces of this size for the next frame, and larger ones come and go page by page. */
+    for (int i = 0; i < num; i++) {
+        *planes[i].plane = malloc(sizeof(float) * planes[i].num);
+        has_room &= *planes[i].plane || !planes[i].num;
+    }
+    if (has_room) {
+        w.half_moved = w.half_now + halves, w.products = w.half_now + 2 * halves, w.step = w.half_now + 7 * halves;
         /* What is used up makes room for what comes later. */
         w.grey_now = w.painted, w.grey_before = w.painted + full, w.grey_moved = w.painted + 2 * full;
         w.share = w.flow;
@@ -161,6 +161,7 @@ API int steady(Frame *f) {
             run(f, pass);
         }
     }
-    free(memory);
-    return !memory || atomic_load(&f->failed) || w.noise < 0.0f || w.older_noise < 0.0f;
+    for (int i = 0; i < num; i++)
+        free(*planes[i].plane);
+    return !has_room || atomic_load(&f->failed) || w.noise < 0.0f || w.older_noise < 0.0f;
 }
