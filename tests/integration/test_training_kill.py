@@ -22,7 +22,7 @@ from vidstyle.training.checkpoints import read_checkpoint
 if TYPE_CHECKING:
     from command import Command
 
-STEPS = 12
+STEPS = 9
 
 
 @pytest.fixture

@@ -162,7 +162,21 @@ def random_style(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_benchmark_measures_a_render(clip_mp4: Path, random_style: Path, tmp_path: Path) -> None:
+def measured_here(monkeypatch: pytest.MonkeyPatch, *but: str) -> None:
+    """Jobs of the benchmark run in this process, which has torch loaded; some in one of their own, as ever."""
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    measurements = import_module("measurements")
+
+    def run(job: str, **arguments: object) -> dict:
+        return measurements.in_child(job, **arguments) if job in but else measurements.JOBS[job](**arguments)
+
+    monkeypatch.setattr(import_module("benchmark"), "in_child", run)
+
+
+def test_benchmark_measures_a_render(
+    clip_mp4: Path, random_style: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured_here(monkeypatch, "render")
     output = tmp_path / "figures.json"
     arguments = ["--clip", clip_mp4, "--style", random_style, "--frames", "60", "--skip-baseline", "--json", output]
     result = run_script("benchmark.py", *arguments, "--roofline", "--peak-tflops", "1", "--peak-tbps", "0.1")
@@ -192,10 +206,7 @@ def test_benchmark_measures_a_preview_imports_apart(clip_mp4: Path, random_style
 def test_benchmark_measures_every_stage_alone(
     clip_mp4: Path, random_style: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.syspath_prepend(str(SCRIPTS))
-    jobs = import_module("measurements").JOBS
-    # In this process, which has torch loaded: that jobs run in others a render's measurement shows.
-    monkeypatch.setattr(import_module("benchmark"), "in_child", lambda job, **arguments: jobs[job](**arguments))
+    measured_here(monkeypatch)
     output = tmp_path / "figures.json"
     arguments = ["--clip", clip_mp4, "--style", random_style, "--frames", "6", "--json", output]
     result = run_script("benchmark.py", "--parts", *arguments)
