@@ -40,8 +40,8 @@ INLINE void fill_gaps(const Work *w, int y, const Axis *a, float *restrict trust
 static int weigh(const Work *w, int first, int last) {
     const Frame *f = w->frame;
     int width = f->width, height = f->height, half_width = up(width), half_height = up(height);
-    int across = (width + CELL - 1) / CELL, padded = across * CELL;
-    size_t plane = (size_t)height * width, cell_plane = (size_t)((height + CELL - 1) / CELL) * across;
+    int across = cells_in(width), padded = across * CELL;
+    size_t plane = (size_t)height * width, cell_plane = (size_t)cells_in(height) * across;
     size_t floats = axis_floats(f->flow_width, width) + axis_floats(half_width, width) + 8 * (size_t)padded;
     if (f->flow_older)
         floats += axis_floats(f->older_width, width) + 2 * (size_t)width;
@@ -60,8 +60,7 @@ static int weigh(const Work *w, int first, int last) {
             const float *restrict difference = w->difference + (size_t)y * width;
             enlarged(w->validity, f->flow_height, height, y, &of_flow, trust);
             for (int x = 0; x < width; x++) {
-                float excess = difference[x] - w->noise;
-                trust[x] *= decay(-f->photometric_weight * (excess > 0.0f ? excess : 0.0f));
+                trust[x] *= trust_in(difference[x], w->noise, f->photometric_weight);
             }
             if (f->flow_older) {
                 enlarged(w->older_trust, half_height, height, y, &of_half, w->share + (size_t)y * width);
@@ -110,7 +109,7 @@ static int weigh(const Work *w, int first, int last) {
 /* Rows of the frame: blended, in place of the difference. */
 static int blend(const Work *w, int first, int last) {
     const Frame *f = w->frame;
-    int width = f->width, height = f->height, across = (width + CELL - 1) / CELL, down = (height + CELL - 1) / CELL;
+    int width = f->width, height = f->height, across = cells_in(width), down = cells_in(height);
     size_t plane = (size_t)height * width, cell_plane = (size_t)down * across;
     float *scratch = malloc(sizeof(float) * (axis_floats(across, width) + (size_t)width)), *rest = scratch;
     if (!scratch)
@@ -132,7 +131,7 @@ static int blend(const Work *w, int first, int last) {
 /* How far colour is held back: ``consistent_blend`` and ``_within_palette`` of consistency.py. */
 static void find_lag(Work *w) {
     const Frame *f = w->frame;
-    int num = ((f->height + CELL - 1) / CELL) * ((f->width + CELL - 1) / CELL);
+    int num = cells_in(f->height) * cells_in(f->width);
     const float *trusted = w->cells + 6 * (size_t)num;
     double area = 0.0, squares = 0.0;
     for (int i = 0; i < num; i++)

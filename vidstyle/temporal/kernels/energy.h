@@ -8,14 +8,11 @@
 /* Rows of the half grid, then of the quarter grid. */
 static int halve_images(const Work *w, int first, int last) {
     const Frame *f = w->frame;
-    return halve_planes(w->moved, 3, f->height, f->width, w->half_blended, first, last) ||
-           halve_planes(w->painted, 3, f->height, f->width, w->half_painted, first, last);
+    return halve_both(w->moved, w->painted, 3, f->height, f->width, w->half_blended, w->half_painted, first, last);
 }
 static int quarter_images(const Work *w, int first, int last) {
-    const Frame *f = w->frame;
-    int height = up(f->height), width = up(f->width);
-    return halve_planes(w->half_blended, 3, height, width, w->quarter_blended, first, last) ||
-           halve_planes(w->half_painted, 3, height, width, w->quarter_painted, first, last);
+    return halve_both(w->half_blended, w->half_painted, 3, up(w->frame->height), up(w->frame->width),
+                      w->quarter_blended, w->quarter_painted, first, last);
 }
 
 /* Squares of one Laplacian band added up over the rows of a cell; `low` is the next coarser picture. */

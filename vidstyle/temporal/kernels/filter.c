@@ -63,7 +63,7 @@ static int rows_of(const Frame *f, int grid) {
     case FLOW:
         return f->flow_height;
     default:
-        return (f->height + CELL - 1) / CELL;
+        return cells_in(f->height);
     }
 }
 
@@ -115,7 +115,7 @@ API const char *stamp(void) { return STAMP; }
 API int steady(Frame *f) {
     size_t full = (size_t)f->height * f->width, halves = (size_t)up(f->height) * up(f->width);
     size_t quarters = (size_t)up(up(f->height)) * up(up(f->width)), flow = (size_t)f->flow_height * f->flow_width;
-    size_t cells = (size_t)((f->height + CELL - 1) / CELL) * ((f->width + CELL - 1) / CELL);
+    size_t cells = (size_t)cells_in(f->height) * cells_in(f->width);
     Work w = {.frame = f};
     struct {
         float **plane;

@@ -6,6 +6,11 @@
 
 #include "rows.h"
 
+INLINE void grey_of(const float *red, const float *green, const float *blue, int width, float *restrict grey) {
+    for (int x = 0; x < width; x++)
+        grey[x] = (red[x] + green[x] + blue[x]) * (1.0f / 3.0f);
+}
+
 /* Rows of the half grid: content packed, its grey and that of the frame before, its means over 2x2 pixels. */
 static int take(const Work *w, int first, int last) {
     const Frame *f = w->frame;
@@ -17,21 +22,18 @@ static int take(const Work *w, int first, int last) {
     for (int j = first; j < last; j++) {
         for (int y = 2 * j; y < least(2 * j + 2, f->height); y++) {
             const float *in = f->content + (size_t)y * width * f->content_pixel;
-            float *restrict packed = f->kept_content + 3 * (size_t)y * width;
-            float *restrict now = w->grey_now + (size_t)y * width, *restrict then = w->grey_before + (size_t)y * width;
+            float *packed = f->kept_content + 3 * (size_t)y * width;
+            float *now = w->grey_now + (size_t)y * width, *then = w->grey_before + (size_t)y * width;
             unpack(f->previous + 3 * (size_t)y * width, width, red, green, blue);
-            for (int x = 0; x < width; x++)
-                then[x] = (red[x] + green[x] + blue[x]) * (1.0f / 3.0f);
+            grey_of(red, green, blue, width, then);
             if (f->content_pixel == 1) {
                 const float *r = in, *g = in + f->content_channel, *b = g + f->content_channel;
                 pack(r, g, b, width, packed);
-                for (int x = 0; x < width; x++)
-                    now[x] = (r[x] + g[x] + b[x]) * (1.0f / 3.0f);
+                grey_of(r, g, b, width, now);
             } else {
                 memcpy(packed, in, 3 * sizeof(float) * (size_t)width);
                 unpack(packed, width, red, green, blue);
-                for (int x = 0; x < width; x++)
-                    now[x] = (red[x] + green[x] + blue[x]) * (1.0f / 3.0f);
+                grey_of(red, green, blue, width, now);
             }
         }
         const float *restrict upper = f->kept_content + 6 * (size_t)j * width;
@@ -85,14 +87,11 @@ static int move_grey(const Work *w, int first, int last) {
 /* Rows of the half grid, then of the quarter grid. */
 static int halve_grey(const Work *w, int first, int last) {
     const Frame *f = w->frame;
-    return halve_planes(w->grey_now, 1, f->height, f->width, w->half_now, first, last) ||
-           halve_planes(w->grey_moved, 1, f->height, f->width, w->half_moved, first, last);
+    return halve_both(w->grey_now, w->grey_moved, 1, f->height, f->width, w->half_now, w->half_moved, first, last);
 }
 static int quarter_grey(const Work *w, int first, int last) {
-    const Frame *f = w->frame;
-    int height = up(f->height), width = up(f->width);
-    return halve_planes(w->half_now, 1, height, width, w->quarter_now, first, last) ||
-           halve_planes(w->half_moved, 1, height, width, w->quarter_moved, first, last);
+    return halve_both(w->half_now, w->half_moved, 1, up(w->frame->height), up(w->frame->width), w->quarter_now,
+                      w->quarter_moved, first, last);
 }
 
 /* Without the local mean: the sum of both greys, and their difference; row y of the frame, repeated beyond it. */

@@ -58,31 +58,25 @@ INLINE void spread(const Axis *a, float *restrict out) {
     }
 }
 
-/* Row y of a plane of (from_height, a->from) at the height `to_height`. */
-INLINE void enlarged(const float *plane, int from_height, int to_height, int y, const Axis *a, float *restrict out) {
+/* Row y of (from_height, a->from, stride), one of its channels, at the height `to_height`. */
+INLINE void enlarged_channel(const float *image, int stride, int from_height, int to_height, int y, const Axis *a,
+                             float *restrict out) {
     int k;
     float share;
     place(y, from_height, to_height, &k, &share);
-    const float *upper = plane + (size_t)k * a->from, *lower = plane + (size_t)least(k + 1, from_height - 1) * a->from;
+    size_t width = (size_t)stride * a->from;
+    const float *upper = image + (size_t)k * width, *lower = image + (size_t)least(k + 1, from_height - 1) * width;
     float *restrict row = a->row;
     for (int x = 0; x < a->from; x++)
-        row[x] = upper[x] + share * (lower[x] - upper[x]);
+        row[x] = upper[stride * x] + share * (lower[stride * x] - upper[stride * x]);
     spread(a, out);
 }
-
-/* The same for channel `channel` of (from_height, a->from, 2). */
+INLINE void enlarged(const float *plane, int from_height, int to_height, int y, const Axis *a, float *restrict out) {
+    enlarged_channel(plane, 1, from_height, to_height, y, a, out);
+}
 INLINE void enlarged_flow(const float *flow, int from_height, int to_height, int y, int channel, const Axis *a,
                           float *restrict out) {
-    int k;
-    float share;
-    place(y, from_height, to_height, &k, &share);
-    size_t width = 2 * (size_t)a->from;
-    const float *upper = flow + (size_t)k * width + channel;
-    const float *lower = flow + (size_t)least(k + 1, from_height - 1) * width + channel;
-    float *restrict row = a->row;
-    for (int x = 0; x < a->from; x++)
-        row[x] = upper[2 * x] + share * (lower[2 * x] - upper[2 * x]);
-    spread(a, out);
+    enlarged_channel(flow + channel, 2, from_height, to_height, y, a, out);
 }
 
 /* [1 3 3 1] along both sides and every second pixel: rows of (up(height), up(width)). */
@@ -112,6 +106,13 @@ static int halve_planes(const float *planes, int num, int height, int width, flo
               last, row);
     free(row);
     return 0;
+}
+
+/* The same of two pictures of one size. */
+static int halve_both(const float *one, const float *other, int num, int height, int width, float *one_half,
+                      float *other_half, int first, int last) {
+    return halve_planes(one, num, height, width, one_half, first, last) ||
+           halve_planes(other, num, height, width, other_half, first, last);
 }
 
 /* Nine neighbours' average twice: row y of a plane; `row` has two floats more on either side. */

@@ -180,8 +180,7 @@ static int trust_older(const Work *w, int first, int last) {
     for (int y = first; y < last; y++) {
         float *restrict row = w->older_trust + (size_t)y * width;
         for (int x = 0; x < width; x++) {
-            float excess = row[x] - w->older_noise;
-            row[x] = row[x] < 0.0f ? 0.0f : decay(-f->photometric_weight * (excess > 0.0f ? excess : 0.0f));
+            row[x] = row[x] < 0.0f ? 0.0f : trust_in(row[x], w->older_noise, f->photometric_weight);
         }
     }
     return 0;

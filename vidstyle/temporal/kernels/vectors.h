@@ -21,6 +21,7 @@ INLINE float clamp(float value, float low, float high) {
     return value < high ? value : high;
 }
 INLINE int up(int size) { return (size + 1) / 2; }
+INLINE int cells_in(int size) { return (size + CELL - 1) / CELL; }
 
 #define SHUFFLE(a, b, i, j, k, l) __builtin_shufflevector(a, b, i, j, k, l)
 /* Rows never overlap, which a compiler cannot know. */
@@ -57,4 +58,10 @@ INLINE float decay(float x) {
         float value;
     } two = {.bits = ((int32_t)whole + 127) << 23};
     return power * two.value;
+}
+
+/* exp(-weight max(difference - noise, 0)): how far what looks so different is trusted. */
+INLINE float trust_in(float difference, float noise, float weight) {
+    float excess = difference - noise;
+    return decay(-weight * (excess > 0.0f ? excess : 0.0f));
 }
