@@ -127,7 +127,9 @@ class PartFile:
         )
 
 
-def write_whole(path: Path, content: bytes, *, source: Path | None = None, overwrite: bool = False) -> None:
+def write_whole(
+    path: Path, content: bytes | memoryview, *, source: Path | None = None, overwrite: bool = False
+) -> None:
     """Write a file that appears whole or not at all.
 
     Args:

@@ -15,6 +15,7 @@ from torch import Tensor
 from vidstyle.errors import CheckpointMismatchError, EncodeError, UnsupportedCheckpointError
 from vidstyle.media.failures import out_of_space
 from vidstyle.media.outputs import unwritable
+from vidstyle.media.part_file import write_whole
 from vidstyle.weights.files import open_pytorch
 
 _KEYS: dict[str, type | tuple[type, ...]] = {
@@ -47,13 +48,8 @@ def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
     """
     content = io.BytesIO()
     torch.save(dict(state), content)  # into a file it would not say that the disk is full
-    part = path.with_name(path.name + ".part")
     with write_errors(path):
-        try:
-            part.write_bytes(content.getbuffer())
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+        write_whole(path, content.getbuffer(), overwrite=True)
 
 
 @contextmanager

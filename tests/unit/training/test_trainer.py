@@ -197,7 +197,7 @@ def test_a_full_disk_is_a_sentence_and_keeps_the_checkpoint(crops: ContentCrops,
 
 
 def test_a_checkpoint_in_a_folder_that_is_gone_is_a_sentence(crops: ContentCrops, tmp_path: Path) -> None:
-    with pytest.raises(OpenError, match=r"run\.checkpoint cannot be written there"):
+    with pytest.raises(OpenError, match=r"run\.checkpoint cannot be written: there is no folder"):
         make(crops, checkpoint=tmp_path / "gone" / "run.checkpoint").save()
 
 
