@@ -25,6 +25,7 @@ from vidstyle.evaluation.pair_motion import GAPS, EstimatedMotion, ExactMotion, 
 from vidstyle.evaluation.synthetic import SyntheticSequence
 from vidstyle.flow.select import FlowChoice
 from vidstyle.frames import VideoFrame
+from vidstyle.media.eight_bits import to_eight_bits
 from vidstyle.media.reader import open_video
 from vidstyle.protocols import LOOK_BACK, FlowEstimator, TemporalFilter
 from vidstyle.stylizers.checkpoint import load_feedforward
@@ -129,7 +130,7 @@ def file_clip(path: Path, num: int, width: int, cache: Path, judge: Callable[[],
         with open_video(path) as reader:
             for item in reader:
                 if isinstance(item, VideoFrame):
-                    picture = item.data[None].float()
+                    picture = to_eight_bits(item.data)[None].float()
                     resized = F.interpolate(picture, (size[1], size[0]), mode="bicubic", antialias=True)
                     yield resized[0].round().clamp(0, 255)
 

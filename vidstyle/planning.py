@@ -14,13 +14,13 @@ from vidstyle.encoding import bits_per_second
 from vidstyle.errors import ConfigError, UnsupportedMediaError
 from vidstyle.media.describe import MediaDescription, describe_media
 from vidstyle.media.names import is_still
-from vidstyle.media.outputs import claim_output
 from vidstyle.media.plan import OutputPlan, plan_output
 from vidstyle.media.probe import StreamInfo
 from vidstyle.media.reader import VideoReader, open_video
 from vidstyle.media.sequence_names import is_sequence, parse_pattern
 from vidstyle.media.streams import StreamPlan
 from vidstyle.moments import moment_of_picture
+from vidstyle.outputs import claim_output
 from vidstyle.report import PlannedStream, RenderPlan
 from vidstyle.weights.registry import IDENTITY
 

@@ -19,10 +19,10 @@ from vidstyle import __version__
 from vidstyle.config import RenderConfig
 from vidstyle.errors import EncodeError, OpenError
 from vidstyle.file_settings import absolute
-from vidstyle.media.outputs import claim_output
-from vidstyle.media.part_file import write_whole
 from vidstyle.media.probe import media_versions
 from vidstyle.media.sequence_names import is_sequence, parse_pattern
+from vidstyle.outputs import claim_output
+from vidstyle.part_file import write_whole
 from vidstyle.report import RenderPlan, RenderReport
 from vidstyle.used_files import model_files, read_files
 

@@ -14,8 +14,8 @@ import vidstyle
 #: From the ground up. A module imports lower floors or its own package.
 FLOORS = (
     {"encoding", "errors", "explain", "file_settings", "frames", "heap", "moments", "out_of_memory"},
-    {"control_settings"},
-    {"config", "protocols"},
+    {"control_settings", "outputs"},
+    {"config", "part_file", "protocols"},
     {"media", "imaging", "preset_template", "weights"},
     {"stylizers", "flow", "temporal"},
     {"controls"},

@@ -36,6 +36,8 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in _COMMANDS:
             return None
+        # Before torch, which drops Ctrl-C while it loads NumPy itself.
+        import_module("numpy")
         module, function, _ = _COMMANDS[cmd_name]
         command = getattr(import_module(module), function)
         return command if isinstance(command, click.Command) else None
@@ -65,6 +67,7 @@ def main(arguments: list[str] | None = None) -> None:
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         click.echo("vidstyle: interrupted; nothing unfinished was left behind.", err=True)
         sys.exit(INTERRUPTED)
     except (VidstyleError, OSError) as error:
@@ -76,7 +79,15 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> None:
-    signal.signal(signum, signal.SIG_IGN)  # a second one would break off what tidies up
+    """Raise KeyboardInterrupt, unless one is on its way: a second would break off what tidies up.
+
+    One that a library has dropped is on its way no more, so the next Ctrl-C counts.
+    """
+    error = sys.exception()
+    while error is not None:
+        if isinstance(error, (KeyboardInterrupt, click.Abort)):
+            return
+        error = error.__context__
     signal.default_int_handler(signum, frame)
 
 

@@ -59,7 +59,10 @@ _NONE = "none"
     help="At the smallest scale; half as many at each larger one.",
 )
 @click.option(
-    "--pooling", type=click.Choice(get_args(PoolingName)), default=_DEFAULTS.pooling, help="Between encoder stages."
+    "--pooling",
+    type=click.Choice(get_args(PoolingName)),
+    show_default="as the encoder was trained",
+    help="Between encoder stages.",
 )
 @click.option(
     "--init", show_default="content; noise where a weight is 0", help="Start from: content, noise, or a picture file."

@@ -11,8 +11,8 @@ from typing import Self
 from vidstyle.errors import OpenError
 from vidstyle.evaluation.clip_report import ClipReport
 from vidstyle.evaluation.report_page import report_page
-from vidstyle.media.outputs import claim_output, unwritable
-from vidstyle.media.part_file import write_whole
+from vidstyle.outputs import claim_output, unwritable
+from vidstyle.part_file import write_whole
 
 
 @dataclass(frozen=True, slots=True)

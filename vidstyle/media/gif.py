@@ -17,8 +17,8 @@ from PIL import Image
 from vidstyle.errors import EncodeError
 from vidstyle.frames import Packet, VideoFrame
 from vidstyle.media.eight_bits import to_eight_bits
-from vidstyle.media.outputs import claim_output, unwritable
-from vidstyle.media.part_file import PartFile
+from vidstyle.outputs import claim_output, unwritable
+from vidstyle.part_file import PartFile
 
 _Bytes = npt.NDArray[np.uint8]
 

@@ -20,10 +20,10 @@ from vidstyle.frames import Packet, VideoFrame, VideoInfo
 from vidstyle.media.encoder_options import near_matches, option_names
 from vidstyle.media.failures import encode_errors, reason
 from vidstyle.media.linear_light import DisplayTransform, limit_highlights
-from vidstyle.media.outputs import claim_output
-from vidstyle.media.part_file import write_whole
 from vidstyle.media.picture_files import Array, PictureFormat, encode_picture, is_float, open_encoder, read_picture
 from vidstyle.media.sequence_names import FramePattern, describe_frames
+from vidstyle.outputs import claim_output
+from vidstyle.part_file import write_whole
 
 #: What each encoder is given for pictures of 8, 10, 12 and more bits, without and with opacity.
 _PIXEL_FORMATS = {

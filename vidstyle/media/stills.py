@@ -25,9 +25,9 @@ from vidstyle.media.deep_stills import DEEP_FORMATS, encode_deep, read_deep
 from vidstyle.media.eight_bits import to_eight_bits, to_sixteen_bits
 from vidstyle.media.failures import reason
 from vidstyle.media.names import STILL_FORMATS, is_still
-from vidstyle.media.outputs import claim_output
-from vidstyle.media.part_file import write_whole
 from vidstyle.media.still_color import convert_to_srgb, to_rgb
+from vidstyle.outputs import claim_output
+from vidstyle.part_file import write_whole
 
 __all__ = ["Still", "claim_output", "holds_sixteen_bits", "is_still", "read_still", "read_style_image", "write_still"]
 

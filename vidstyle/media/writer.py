@@ -21,9 +21,7 @@ from vidstyle.frames import Packet, VideoFrame
 from vidstyle.media.covers import Cover, read_cover
 from vidstyle.media.failures import encode_errors, out_of_space, reason
 from vidstyle.media.hardware import usual_priority
-from vidstyle.media.outputs import claim_output
 from vidstyle.media.packets import CopiedPackets, VideoPackets
-from vidstyle.media.part_file import PartFile
 from vidstyle.media.pixels import RgbEncoder
 from vidstyle.media.plan import OutputPlan, cannot_carry
 from vidstyle.media.reader import VideoReader
@@ -39,6 +37,8 @@ from vidstyle.media.tags import (
 )
 from vidstyle.media.timestamps import to_ticks
 from vidstyle.media.transcode import AudioTranscoder, SubtitleTranscoder, Transcoder
+from vidstyle.outputs import claim_output
+from vidstyle.part_file import PartFile
 
 _MAX_REORDERING_FRAMES = 1000
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import time
@@ -34,10 +35,12 @@ class Prefetcher(Generic[T]):
         self.busy_seconds = 0.0
         self._items = items
         self._queue: queue.Queue[T | _End] = queue.Queue(maxsize=depth)
+        self._entered = threading.Event()
         self._cancelled = threading.Event()
         self._thread = threading.Thread(target=self._produce, name="vidstyle-decode", daemon=True)
 
     def _produce(self) -> None:
+        self._entered.wait()
         end = _End()
         try:
             iterator = iter(self._items)
@@ -63,7 +66,12 @@ class Prefetcher(Generic[T]):
             return
 
     def __enter__(self) -> Prefetcher[T]:
-        self._thread.start()
+        try:
+            self._thread.start()
+            self._entered.set()
+        except BaseException:  # interrupted: the thread may run, and what it reads from is about to be closed
+            self._stop()
+            raise
         return self
 
     def __iter__(self) -> Iterator[T]:
@@ -78,8 +86,13 @@ class Prefetcher(Generic[T]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._stop()
+
+    def _stop(self) -> None:
         self._cancelled.set()
-        self._thread.join()
+        self._entered.set()
+        with contextlib.suppress(RuntimeError):  # not known to have started, it finds itself cancelled
+            self._thread.join()
 
 
 class Feeder(Generic[T]):
@@ -124,7 +137,11 @@ class Feeder(Generic[T]):
         self._queue.put(item)
 
     def __enter__(self) -> Feeder[T]:
-        self._thread.start()
+        try:
+            self._thread.start()
+        except BaseException:  # interrupted: the thread may run
+            self._queue.put(_End())
+            raise
         return self
 
     def __exit__(

@@ -33,6 +33,9 @@ class VggEncoder(nn.Module):
         color: weight and bias of the 1x1 convolution that turns RGB in [0, 1] into what the network was trained on.
         pooling: between stages, 2x2: ``max`` as VGG was trained, or ``average``, which Gatys et al. 2016 (sec. 2)
             found to give smoother pictures.
+
+    Attributes:
+        layer_names: those to look at, all by default; from shallow to deep.
     """
 
     def __init__(
@@ -45,11 +48,7 @@ class VggEncoder(nn.Module):
         self.pooling = pooling
         self.color = _convolution(*color)
         self.layers = nn.ModuleDict({name: _convolution(*pair) for name, pair in convolutions.items()})
-
-    @property
-    def layer_names(self) -> tuple[str, ...]:
-        """Names of the layers ``forward`` can return."""
-        return tuple(self.layers)
+        self.layer_names = tuple(self.layers)
 
     @property
     def style_layers(self) -> tuple[str, ...]:

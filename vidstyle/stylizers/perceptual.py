@@ -21,14 +21,11 @@ class PerceptualEncoder(Protocol):
 
     Attributes:
         pooling: between stages.
+        layer_names: layers to look at, from shallow to deep.
     """
 
     pooling: Pooling
-
-    @property
-    def layer_names(self) -> tuple[str, ...]:
-        """Layers it has, from shallow to deep."""
-        ...
+    layer_names: tuple[str, ...]
 
     @property
     def style_layers(self) -> tuple[str, ...]:
@@ -135,7 +132,10 @@ def load_perceptual(path: Path) -> PerceptualEncoder:
     """
     tensors = load_tensors(path)[0]
     if "decoder.to_rgb.weight" in tensors and "encoder.conv0.weight" in tensors:
-        return load_adain(path).encoder.eval().requires_grad_(False)
+        encoder = load_adain(path).encoder.eval().requires_grad_(False)
+        # It was taught the features of its teacher there, and nothing about the layers between.
+        encoder.layer_names = encoder.style_layers
+        return encoder
     if any(".squeeze." in key for key in tensors):
         return SqueezeEncoder(tensors, str(path))
     return encoder_from_tensors(tensors, str(path))

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from vidstyle.errors import CheckpointMismatchError, EncodeError, UnsupportedCheckpointError
 from vidstyle.media.failures import out_of_space
-from vidstyle.media.outputs import unwritable
-from vidstyle.media.part_file import write_whole
+from vidstyle.outputs import unwritable
+from vidstyle.part_file import write_whole
 from vidstyle.weights.files import open_pytorch
 
 _KEYS: dict[str, type | tuple[type, ...]] = {

@@ -16,6 +16,7 @@ from vidstyle.frames import VideoFrame
 from vidstyle.imaging.occlusion import occlusion_mask, soft_validity
 from vidstyle.imaging.pyramid import enlarge
 from vidstyle.imaging.warp import backward_warp, points_inside, resize_flow
+from vidstyle.media.eight_bits import to_eight_bits
 from vidstyle.media.names import is_clip
 from vidstyle.media.reader import VideoReader, open_video
 from vidstyle.temporal.consistency import temporal_loss
@@ -174,14 +175,14 @@ def _within(reader: VideoReader, seconds: float) -> Iterator[tuple[Tensor, Tenso
     for item in reader:
         if not isinstance(item, VideoFrame):
             continue
-        is_cut = cuts.push(item.data)
+        is_cut, frame = cuts.push(item.data), to_eight_bits(item.data)
         if before is None:
             first = item.seconds
         elif item.seconds - first >= seconds:
             break
         elif not is_cut:
-            yield before, item.data
-        before = item.data
+            yield before, frame
+        before = frame
 
 
 def _reduced(frame: Tensor, max_side_px: int, crop_px: int) -> Tensor:

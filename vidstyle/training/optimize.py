@@ -230,7 +230,7 @@ def _initial_image(paint: _Pictures, settings: OptimizationSettings, size: tuple
 
 def _prepare(encoder: PerceptualEncoder, settings: OptimizationSettings) -> list[str]:
     """Set the pooling; sentences about what is done otherwise than by Gatys et al."""
-    encoder.pooling = settings.pooling
+    encoder.pooling = settings.pooling or encoder.pooling
     content, style = perceptual_layers(encoder)
     notes = []
     if not isinstance(encoder, VggEncoder):

@@ -32,7 +32,7 @@ class OptimizationSettings:
             ``vidstyle train feedforward`` minimises.
         optimizer: ``lbfgs`` or ``adam``.
         iterations: at the smallest scale; each larger one takes half as many as the one before.
-        pooling: between the encoder's stages.
+        pooling: between the encoder's stages; None is what the encoder was trained with.
         init: ``content``, ``noise`` or a picture file; None is the content, and noise where a weight is 0.
         size_px: long side of the result; a smaller content picture is not enlarged.
         scales: how often the picture is optimised, each time at twice the size, ending with ``size_px``; scales
@@ -48,7 +48,7 @@ class OptimizationSettings:
     statistics: Statistics = "gram"
     optimizer: Optimizer = "lbfgs"
     iterations: int = 200
-    pooling: PoolingName = "max"
+    pooling: PoolingName | None = None
     init: str | Path | None = None
     size_px: int = 512
     scales: int = 2
@@ -62,7 +62,7 @@ class OptimizationSettings:
             ("optimizer", self.optimizer, Optimizer),
             ("pooling", self.pooling, PoolingName),
         ):
-            if value not in get_args(kind):
+            if value is not None and value not in get_args(kind):
                 raise ConfigError(f"{name} cannot be '{value}'; use {' or '.join(get_args(kind))}.")
         if not all(0 <= weight < math.inf for weight in (self.content_weight, self.beta, self.tv_weight)):
             raise ConfigError("A loss weight must be a number from zero up; change the one that is not.")

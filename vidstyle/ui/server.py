@@ -24,9 +24,9 @@ from vidstyle.config import RenderConfig
 from vidstyle.errors import ConfigError, OpenError, VidstyleError
 from vidstyle.media.in_memory import encode_jpeg, encode_png
 from vidstyle.media.names import is_clip
-from vidstyle.media.outputs import claim_output, unwritable
-from vidstyle.media.part_file import write_whole
 from vidstyle.media.probe import probe_video
+from vidstyle.outputs import claim_output, unwritable
+from vidstyle.part_file import write_whole
 from vidstyle.ui.controls import changed_settings, combined, command_line, described_controls, preset_text
 from vidstyle.ui.guard import Guard
 from vidstyle.ui.jobs import Jobs

@@ -17,6 +17,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from vidstyle.errors import CheckpointMismatchError, UnsupportedCheckpointError, WeightsNotFoundError
+from vidstyle.part_file import write_whole
 
 #: A weight file beyond this is not one of ours; refuse before reading it into memory.
 MAX_BYTES = 2 << 30
@@ -132,10 +133,9 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str
         path: destination; replaced if it exists.
         tensors: by name.
         metadata: text by name.
+
+    Raises:
+        OpenError, OSError: as ``write_whole``.
     """
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_bytes(save({key: value.detach().cpu().contiguous() for key, value in tensors.items()}, metadata))
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    content = save({key: value.detach().cpu().contiguous() for key, value in tensors.items()}, metadata)
+    write_whole(path, content, overwrite=True)

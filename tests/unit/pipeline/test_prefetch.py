@@ -195,3 +195,20 @@ def test_the_error_that_came_first_wins() -> None:
     with pytest.raises(KeyboardInterrupt), Feeder(consume, DEPTH) as feeder:  # noqa: PT012
         feeder.put(1)
         raise KeyboardInterrupt
+
+
+def test_an_interrupt_while_the_thread_starts_leaves_nothing_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is read from is closed next, so a thread that runs already must not touch it."""
+    start = threading.Thread.start
+
+    def interrupted_start(thread: threading.Thread) -> None:
+        start(thread)
+        raise KeyboardInterrupt
+
+    counter, consumed = Counter(100), list[int]()
+    monkeypatch.setattr(threading.Thread, "start", interrupted_start)
+    for each in (Prefetcher(counter, DEPTH), Feeder(consumed.append, DEPTH)):
+        with pytest.raises(KeyboardInterrupt), each:
+            pytest.fail("entered")
+    wait_for(lambda: not any(thread.name.startswith("vidstyle-") for thread in threading.enumerate()))
+    assert counter.num_given == 0

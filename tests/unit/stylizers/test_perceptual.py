@@ -108,6 +108,8 @@ def test_every_layout_is_recognised(tmp_path: Path) -> None:
     student = load_perceptual(tmp_path / "any.safetensors")
     assert student.style_layers == encoder.style_layers
     assert student.pooling == "average"
+    # It was taught nothing about the layers between.
+    assert student.layer_names == ("conv11", "conv21", "conv31", "conv41", "conv51")
     torch.testing.assert_close(
         student(image, ("conv51",))["conv51"], encoder(image, ("conv51",))["conv51"], rtol=0.05, atol=0.02
     )

@@ -22,12 +22,14 @@ def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def write_clip(path: Path, frame: Callable[[int], Tensor], num: int, rate: int = 24) -> Path:
+def write_clip(
+    path: Path, frame: Callable[[int], Tensor], num: int, rate: int = 24, pixel_format: str = "yuv444p"
+) -> Path:
     """Frames (3, H, W) in [0, 1] as a nearly lossless clip."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=rate, options={"preset": "ultrafast", "crf": "4"})
         height, width = frame(0).shape[-2:]
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv444p"
+        stream.width, stream.height, stream.pix_fmt = width, height, pixel_format
         for i in range(num):
             pixels = (frame(i) * 255).round().byte().permute(1, 2, 0).numpy()
             container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels))))
@@ -150,6 +152,17 @@ def test_frames_are_reduced_but_not_below_a_crop(folder: Path) -> None:
     assert {tuple(pair.frame.shape) for pair in ClipPairs([folder / "b.mkv"], 64, max_side_px=32)._pairs} == {
         (3, 64, 85)
     }
+
+
+@pytest.mark.parametrize("max_side_px", [640, 96], ids=["as it is", "reduced"])
+def test_ten_bits_are_seen_as_eight_are(folder: Path, tmp_path: Path, max_side_px: int) -> None:
+    write_clip(tmp_path / "deep.mkv", panned(1), 5, pixel_format="yuv444p10le")
+    deep = ClipPairs([tmp_path / "deep.mkv"], 64, max_side_px=max_side_px)._pairs
+    plain = ClipPairs([folder / "b.mkv"], 64, max_side_px=max_side_px)._pairs
+    assert len(deep) == len(plain) == 4
+    for one, other in zip(deep, plain, strict=True):
+        assert one.frame.dtype == torch.uint8
+        assert (one.frame.float() - other.frame.float()).abs().mean() < 2
 
 
 def test_what_cannot_be_used_is_named(folder: Path, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from network_factory import picture, squeeze_encoder, tiny_encoder
 from torch import Tensor
 
 from vidstyle.errors import ConfigError
+from vidstyle.training.encoders import choose_encoder
 from vidstyle.training.losses import STYLE_LAYERS, content_loss, gram_loss, gram_matrix, style_loss, style_statistics
 from vidstyle.training.optimization import OptimizationStep, PerceptualObjective, optimize_image, perceptual_layers
 from vidstyle.training.optimize_settings import OptimizationSettings, Optimizer, Statistics
@@ -124,6 +125,7 @@ def test_layers_of_gatys_and_what_stands_in_for_them() -> None:
     assert perceptual_layers(tiny_encoder(last="conv41")) == ("conv41", STYLE_LAYERS[:4])
     assert perceptual_layers(tiny_encoder(last="conv31")) == ("conv31", STYLE_LAYERS[:3])
     assert perceptual_layers(tiny_encoder(last="conv21")) == ("conv21", STYLE_LAYERS[:2])
+    assert perceptual_layers(choose_encoder("builtin").encoder) == ("conv41", STYLE_LAYERS)
     assert perceptual_layers(squeeze_encoder()) == ("fire5", ("conv1", "fire3", "fire5", "fire7", "fire9"))
 
 

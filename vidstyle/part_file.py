@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from vidstyle.errors import OpenError
-from vidstyle.media.outputs import claim_output, unwritable
+from vidstyle.outputs import claim_output, unwritable
 
 if sys.platform != "win32":
     import fcntl

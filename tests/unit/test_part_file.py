@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from vidstyle.errors import OpenError
-from vidstyle.media.part_file import PartFile
+from vidstyle.part_file import PartFile
 
 
 def make(folder: Path) -> PartFile:
@@ -50,7 +50,7 @@ def test_after_publishing_the_next_may_start(tmp_path: Path) -> None:
 
 def test_what_a_killed_process_left_is_taken_over(tmp_path: Path) -> None:
     script = (
-        "import os, signal, sys; from pathlib import Path; from vidstyle.media.part_file import PartFile\n"
+        "import os, signal, sys; from pathlib import Path; from vidstyle.part_file import PartFile\n"
         "folder = Path(sys.argv[1]); part = PartFile(folder / 'out.mp4.part', folder / 'out.mp4')\n"
         "part.path.write_bytes(b'half'); os.kill(os.getpid(), signal.SIGKILL)"
     )
