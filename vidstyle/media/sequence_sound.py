@@ -10,19 +10,17 @@ from pathlib import Path
 
 import av
 import numpy as np
-from av import Packet as AVPacket
 from av.container import InputContainer
-from av.stream import Stream
 from av.video.stream import VideoStream
 
 from vidstyle.errors import DecodeError, OpenError, UnsupportedMediaError
 from vidstyle.frames import Packet
 from vidstyle.media.failures import reason
-from vidstyle.media.pcm import packet_from
+from vidstyle.media.pcm import packet_from, packet_until
 from vidstyle.media.picture_files import PictureFormat, encode_picture
 from vidstyle.media.probe import StreamInfo, describe_streams, open_container
 from vidstyle.media.sequence_names import FramePattern
-from vidstyle.media.timestamps import to_ticks
+from vidstyle.media.timestamps import packet_time, to_ticks
 
 
 def find_sound(pattern: FramePattern) -> Path | None:
@@ -87,9 +85,10 @@ class SequenceSound:
                 packet = packet_from(whole, self._start) if whole.size else None
                 if packet is None:
                     continue
-                time = _time(packet)
+                time = packet_time(packet)
                 if time >= self._end:
                     return
+                packet = packet_until(packet, self._end)
                 offset = to_ticks(self._start, packet.time_base)
                 packet.pts = None if packet.pts is None else packet.pts - offset
                 packet.dts = None if packet.dts is None else packet.dts - offset
@@ -111,11 +110,6 @@ def _open_sound(path: Path) -> InputContainer:
     except OpenError as error:
         what = f"{path} cannot be read as sound" if path.exists() else f"There is no file {path}"
         raise OpenError(f"{what}; name a WAV or another file with sound by --sound, or leave it out.", path) from error
-
-
-def _time(packet: AVPacket[Stream]) -> Fraction:
-    ticks = packet.pts if packet.pts is not None else packet.dts
-    return Fraction((ticks or 0) * packet.time_base)
 
 
 def _blank_picture() -> bytes:

@@ -14,6 +14,12 @@ def to_ticks(seconds: Fraction, time_base: Fraction) -> int:
     return round(seconds / time_base)
 
 
+def packet_time(packet: AVPacket[Stream]) -> Fraction:
+    """When a packet is shown or heard, in seconds on its own clock; 0 where it does not say."""
+    ticks = packet.pts if packet.pts is not None else packet.dts
+    return Fraction((ticks or 0) * packet.time_base)
+
+
 class FrameClock:
     """Gives every decoded frame a pts later than that of the frame before.
 

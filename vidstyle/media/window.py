@@ -12,19 +12,22 @@ from av.stream import Stream
 
 from vidstyle.frames import Packet
 from vidstyle.media.decoded import DecodedFrame
-from vidstyle.media.pcm import packet_from
+from vidstyle.media.pcm import packet_from, packet_until
 from vidstyle.media.ranges import Range
-from vidstyle.media.timestamps import to_ticks
+from vidstyle.media.timestamps import packet_time, to_ticks
 
 #: A frame may go on behind the end for so long: rates vary by a little.
 _LITTLE_SECONDS = Fraction(1, 10)
+#: An end so little behind a frame is meant to be at it: clocks round, to milliseconds in Matroska.
+_SLACK_FRAMES = Fraction(1, 10)
 
 
 class Window:
     """Picks the frames and packets with start <= time < end, and shifts them all by the first frame's time.
 
-    Sound that can be cut anywhere begins with the first frame; of all other sound, the first whole packet behind it. A
-    subtitle that is shown when the part begins, or ends, is shown for as long as it lies in the part.
+    Sound that can be cut anywhere begins with the first frame and ends with the last; of all other sound, the first
+    whole packet behind it. A subtitle that is shown when the part begins, or ends, is shown for as long as it lies in
+    the part.
 
     Without a start nothing before the end is left out, nor shifted. Frames between the range's begin and its start warm
     the temporal filter up: they are given too, at times before the first frame's.
@@ -54,18 +57,17 @@ class Window:
         waiting: list[Packet] = []
         first: Fraction | None = None
         for item in items:
-            time = item.time if isinstance(item, DecodedFrame) else _time(item)
+            time = item.time if isinstance(item, DecodedFrame) else packet_time(item.payload)
             if self._end is not None and time >= self._end:
                 continue
             if isinstance(item, Packet):
-                if self._end is not None:
-                    _end_subtitle(item.payload, self._end)
+                packet = item if self._end is None else self._until(item, self._end)
                 if self._start is None:
-                    yield item
+                    yield packet
                 elif first is None:
-                    waiting.extend(_from(item, self._start))
+                    waiting.extend(_from(packet, self._start))
                 else:
-                    yield from (self._shifted_packet(part, first) for part in _from(item, first))
+                    yield from (self._shifted_packet(part, first) for part in _from(packet, first))
                 continue
             if self._start is not None and time < self._start:
                 if self._begin is not None and time >= self._begin:
@@ -82,6 +84,14 @@ class Window:
             offset = to_ticks(first, item.time_base) if self._shift_to_zero else 0
             yield replace(item, pts=item.pts - offset, duration=self._duration(item))
             del item  # or its picture stays in memory while the next is decoded
+
+    def _until(self, packet: Packet, end: Fraction) -> Packet:
+        """What of a packet is before the end; of sound, before that of the last frame, where the next part goes on."""
+        _end_subtitle(packet.payload, end)
+        if self.first is not None:
+            num_frames = math.ceil((end - self.first) / self._ordinary - _SLACK_FRAMES)
+            end = max(end, self.first + num_frames * self._ordinary)
+        return Packet(packet.stream_index, packet_until(packet.payload, end))
 
     def _duration(self, frame: DecodedFrame) -> int | None:
         if self._end is None or frame.duration is None:
@@ -124,9 +134,3 @@ def _end_subtitle(payload: AVPacket[Stream], moment: Fraction) -> None:
     """Where a subtitle is shown beyond a moment behind its beginning, end it there."""
     if payload.stream.type == "subtitle" and payload.pts is not None and payload.duration:
         payload.duration = min(payload.duration, max(math.ceil(moment / payload.time_base) - payload.pts, 1))
-
-
-def _time(packet: Packet) -> Fraction:
-    payload = packet.payload
-    ticks = payload.pts if payload.pts is not None else payload.dts
-    return Fraction((ticks or 0) * payload.time_base)

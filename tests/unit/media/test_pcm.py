@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidstyle.media.pcm import packet_from
+from vidstyle.media.pcm import packet_from, packet_until
 
 
 def first_packet(path: Path) -> tuple[av.container.InputContainer, av.Packet]:
@@ -49,10 +49,22 @@ def test_what_is_left_begins_at_the_moment(wav: Path, moment: Fraction) -> None:
         assert tail.stream is packet.stream
 
 
+@given(st.fractions(Fraction(1, 10**6), Fraction(1, 10)))
+def test_what_comes_before_a_moment_and_what_is_left_are_the_whole(wav: Path, moment: Fraction) -> None:
+    container, packet = first_packet(wav)
+    with container:
+        head, tail = packet_until(packet, moment), packet_from(packet, moment)
+        assert bytes(head) + (bytes(tail) if tail is not None else b"") == bytes(packet)
+        assert head.pts == packet.pts
+        assert head.duration + (tail.duration if tail is not None else 0) == packet.duration
+        assert head.stream is packet.stream
+
+
 def test_compressed_sound_cannot_be_cut(tmp_path: Path) -> None:
     container, packet = first_packet(factory.make_clip(tmp_path / "c.mp4", audio="aac"))
     with container:
         assert packet_from(packet, Fraction(packet.pts * packet.time_base) + Fraction(1, 1000)) is None
+        assert packet_until(packet, Fraction(packet.pts * packet.time_base) + Fraction(1, 1000)) is packet
 
 
 @pytest.mark.parametrize("name", ["c.mov", "c.mkv"])
@@ -74,3 +86,24 @@ def test_the_sound_of_a_cut_begins_with_its_first_frame(tmp_path: Path, name: st
     off = 0 if name.endswith("mov") else channels * round(rate * tick)
     starts = range(begin - off, begin + off + 1, channels)
     assert any((heard == whole[start : start + len(heard)]).all() for start in starts)
+
+
+@pytest.mark.parametrize("name", ["c.mov", "c.mkv"])
+@pytest.mark.parametrize("cut_seconds", [0.5, 0.49], ids=["at a frame", "within one"])
+def test_the_sound_of_parts_joins_to_the_whole(tmp_path: Path, name: str, cut_seconds: float) -> None:
+    import vidstyle
+
+    def samples(path: Path) -> np.ndarray:
+        with av.open(str(path)) as container:
+            return np.concatenate([frame.to_ndarray().reshape(-1) for frame in container.decode(audio=0)])
+
+    source = factory.make_clip(tmp_path / name, num_frames=24, audio="pcm_s16le")
+    first, rest = tmp_path / f"first-{name}", tmp_path / f"rest-{name}"
+    vidstyle.stylize(source, first, style="identity", end_seconds=cut_seconds, consistency=0.0)
+    vidstyle.stylize(source, rest, style="identity", start_seconds=cut_seconds, consistency=0.0)
+    joined, whole = np.concatenate([samples(first), samples(rest)]), samples(source)
+    # Matroska rounds times of frames to milliseconds.
+    slack = 0 if name.endswith("mov") else 2 * 48
+    assert abs(len(joined) - len(whole)) <= slack
+    num = len(samples(first))
+    assert (joined[:num] == whole[:num]).all()
