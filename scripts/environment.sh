@@ -52,12 +52,13 @@ ensure_opencv() {
 
 # prepare [EXTRA]: vidstyle, and the packages of an extra, in the environment. Quick where nothing is to be done.
 prepare() {
-    local extra=${1:-} stamp wanted quiet=(--quiet)
+    local extra=${1:-} stamp wanted sources=(pyproject.toml) quiet=(--quiet)
     [[ -t 1 ]] && quiet=() # someone is watching: show how far the download is
     make_venv
     # One stamp an extra, holding what was installed for it: an unfinished or outdated installation is done again.
     stamp=$venv/vidstyle-installed${extra:+-$extra}
-    wanted="$PWD $(cksum < pyproject.toml)"
+    [[ $extra == dev ]] || sources+=(scripts/build_kernels.py vidstyle/temporal/kernels/*.[ch]) # compiled below for dev
+    wanted="$PWD $(cat "${sources[@]}" | cksum)"
     if [[ $(cat "$stamp" 2> /dev/null) != "$wanted" ]]; then
         echo "installing vidstyle${extra:+ and its '$extra' packages} into $venv; the first time this takes minutes"
         "$venv/bin/python" -m pip install ${quiet[@]+"${quiet[@]}"} --disable-pip-version-check --editable ".${extra:+[$extra]}"

@@ -103,7 +103,10 @@ def _kernels() -> str:
         return f"compiled for {kernels.name}, on a CPU"
     if not instruction_sets():
         return "by OpenCV and torch: there are no kernels for this kind of machine"
-    return "by OpenCV and torch, which is slower: its kernels are not compiled; 'pip install -v' of vidstyle says why"
+    return (
+        "by OpenCV and torch, which is slower: its kernels are not compiled, or were from other sources; "
+        "install vidstyle again with 'pip install -v', which says why not"
+    )
 
 
 def _or_reason(find: Callable[[], str]) -> str:

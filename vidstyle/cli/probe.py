@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vidstyle.cli.stylize import stylize
+from vidstyle.cli.terminal import printable
 from vidstyle.errors import VidstyleError
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def probe(source: Path, output: Path | None, as_json: bool, preset: str | None =
     media = look_at(source, config)
     if not as_json:
         for line in _describe(media):
-            click.echo(line)
+            click.echo(printable(line))
     planned, refusal = None, None
     try:
         planned = plan(source, output, config=config, overwrite=True) if output is not None else None
@@ -64,7 +65,7 @@ def probe(source: Path, output: Path | None, as_json: bool, preset: str | None =
     elif planned is not None:
         click.echo(f"{source} -> {output}{' (exists: --overwrite)' if Path(planned.output).exists() else ''}")
         for line in planned.lines():
-            click.echo(f"  {line}")
+            click.echo(f"  {printable(line)}")
     if refusal is not None:
         raise refusal
 

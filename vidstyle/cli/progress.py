@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 import click
 
 from vidstyle.cli.exit_codes import FAILED, INTERRUPTED, exit_code_of, sentence_of
+from vidstyle.cli.terminal import printable
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -101,7 +102,7 @@ class ForPeople(Quiet):
             self._bar.clear()  # or the plan would begin behind it, on the same line
         click.echo(" -> ".join(self._names))
         for line in lines:
-            click.echo(f"  {line}")
+            click.echo(f"  {printable(line)}")
 
     def progress(self, done: int, expected: int | None) -> None:
         """The bar moves."""
@@ -114,7 +115,7 @@ class ForPeople(Quiet):
     def done(self, report: RenderReport) -> None:
         """The summary."""
         for line in summary_lines(report):
-            click.echo(line)
+            click.echo(printable(line))
 
     def cell(self, cell: PreviewCell) -> None:
         """A line."""

@@ -14,7 +14,7 @@ from vidstyle.imaging.padding import pad_to_multiple
 from vidstyle.stylizers.cyclegan import ResnetGenerator, generator_for, is_resnet_generator, used_tensors
 from vidstyle.stylizers.feedforward import BlurPoolNet, JohnsonNet
 from vidstyle.weights.files import load_tensors, save_tensors, to_float
-from vidstyle.weights.registry import Style, find_style, new_style_path
+from vidstyle.weights.registry import Style, find_style, new_style_path, one_line
 
 FORMAT = "vidstyle-1"
 _MIN_WIDTH, _MAX_WIDTH = 4, 1024
@@ -121,13 +121,13 @@ def load_feedforward(path: Path) -> FeedforwardStylizer:
     elif is_resnet_generator(tensors):
         net = generator_for(tensors, width_of(tensors["model.1.weight"], path), MAX_BLOCKS)
     else:
-        found = metadata.get("architecture") or ", ".join(sorted(tensors)[:3])
+        found = one_line(metadata.get("architecture") or ", ".join(sorted(tensors)[:3]))
         raise CheckpointMismatchError(
             f"{path} is not a feedforward style (found {found}); use a style made by 'vidstyle train feedforward', "
             "a fast_neural_style checkpoint or a ResNet generator of CycleGAN or pix2pix."
         )
     load_into(net, tensors, path)
-    return FeedforwardStylizer(metadata.get("name") or path.stem, net)
+    return FeedforwardStylizer(one_line(metadata.get("name") or path.stem), net)
 
 
 def add_style(path: Path, name: str | None = None, *, overwrite: bool = False) -> Style:

@@ -114,6 +114,7 @@ def _load_cut_encoder(path: Path) -> VggEncoder:
         raise CheckpointMismatchError(
             f"{path} has no layer {LAYER} with {_NUM_CHANNELS} channels; use {ENCODER_NAME} of pytorch-AdaIN."
         )
-    for name in names[names.index(LAYER) + 1 :]:
+    encoder.layer_names = names[: names.index(LAYER) + 1]
+    for name in names[len(encoder.layer_names) :]:
         del encoder.layers[name]
     return encoder

@@ -70,9 +70,12 @@ def _own_style(name: str, path: Path) -> Style:
             title = (file.metadata() or {}).get("title", "")
     except (SafetensorError, OSError, ValueError):
         return Style(name, "", path, is_own=True, is_damaged=True)
-    # The title comes from the file, which anyone may have written: one printable line of it.
-    printable = "".join(letter for letter in " ".join(title.split()) if letter.isprintable())
-    return Style(name, printable[:_MAX_TITLE], path, is_own=True)
+    return Style(name, one_line(title), path, is_own=True)
+
+
+def one_line(text: str) -> str:
+    """Text of a file, which anyone may have written, fit for a terminal: its printable letters, 100 at most."""
+    return "".join(letter for letter in " ".join(text.split()) if letter.isprintable())[:_MAX_TITLE]
 
 
 def find_style(name: str, besides: Sequence[str] = (IDENTITY,)) -> Style:
