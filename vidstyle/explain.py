@@ -36,7 +36,9 @@ def explain(
     around, field = _at(model, location)
     if first["type"] == "extra_forbidden":
         known = list(around.model_fields)
-        near = difflib.get_close_matches(str(location[-1]), known, n=1)
+        unknown = str(location[-1])
+        near = [name for name in known if name.startswith(f"{unknown}_")]  # start, of start_seconds
+        near = near or difflib.get_close_matches(unknown, known, n=1)
         hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(known)}."
         return f"There is no setting '{key}'{place.rstrip(',')}; {hint}"
     if first["type"] == "tuple_type" and isinstance(first["input"], dict):

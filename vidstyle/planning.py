@@ -13,7 +13,7 @@ from vidstyle.controls.shots import resolve_shots
 from vidstyle.encoding import bits_per_second
 from vidstyle.errors import ConfigError, UnsupportedMediaError
 from vidstyle.media.describe import MediaDescription, describe_media
-from vidstyle.media.names import is_still
+from vidstyle.media.names import is_clip, is_still
 from vidstyle.media.plan import OutputPlan, plan_output
 from vidstyle.media.probe import StreamInfo
 from vidstyle.media.reader import VideoReader, open_video
@@ -217,8 +217,9 @@ def refuse_picture(source: Path, output: Path) -> None:
         UnsupportedMediaError: ``output`` is one.
     """
     if is_still(output):
+        kind = "a clip" if is_clip(source) or is_sequence(source) else "none by its name"
         raise UnsupportedMediaError(
-            f"{output} is a picture but {source.name} is a clip; write to .mp4, or see 'vidstyle preview'.", output
+            f"{output} is a picture but {source.name} is {kind}; write to .mp4, or see 'vidstyle preview'.", output
         )
 
 

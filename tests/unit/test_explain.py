@@ -17,6 +17,7 @@ from vidstyle.preset_template import commented_preset, description_of, toml_valu
     ("text", "message"),
     [
         ("\nstrenght = 1\n", "no setting 'strenght' in preset .*, line 2; did you mean 'strength'"),
+        ("start = 1\n", "no setting 'start' in preset .*, line 1; did you mean 'start_seconds'"),
         ("# x\n\nstrength = 2\n", r"'strength' in preset .*, line 3, cannot be 2: .*\(allowed are 0 to 1\)"),
         ("strength = 'a'\n", r"line 1, cannot be 'a': .*number.*\(allowed are 0 to 1\)"),
         ("preserve_color = 'red'\n", "line 1, .*'none', 'luma' or 'transfer'"),

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import av
+import numpy as np
+from av import VideoFrame as AVFrame
 from av.container import InputContainer
 from av.stream import Discard
 
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from vidstyle.media.pixels import PictureDecoder
 
 _CARRIED = ("audio", "subtitle")
+
+_LEFT_OUT = "which is left out; --alpha keep carries it to formats that have it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +152,8 @@ class VideoReader(Closing):
                 path,
             )
         self.keeps_alpha = options.alpha and self.info.has_alpha
+        # Every GIF could be, few are.
+        self._may_be_transparent = self.info.codec == "gif" and not options.alpha
         self.hdr = look.hdr
         self.curve = display_curve(self.info.color, look.hdr.peak if look.hdr is not None else None)
         self._note_picture()
@@ -297,6 +303,8 @@ class VideoReader(Closing):
                 f"{self.path} changes its size, first at {position} to {frame.width}x{frame.height}; "
                 f"its frames are scaled to {self.info.width}x{self.info.height}."
             )
+        if self._may_be_transparent and _is_transparent(frame):
+            self._warn_once(f"{self.path} has opacity, first at {position}, {_LEFT_OUT}")
         try:
             data, alpha = to_rgb(frame)
         except av.FFmpegError as error:
@@ -311,8 +319,8 @@ class VideoReader(Closing):
         return VideoFrame(data, decoded.pts, decoded.time_base, decoded.duration, alpha, stored, decoded.own_time)
 
     def _note_picture(self) -> None:
-        if self.info.has_alpha and not self._options.alpha:
-            self._warn(f"{self.path} has opacity, which is left out; --alpha keep carries it to formats that have it.")
+        if self.info.has_alpha and not self._options.alpha and not self._may_be_transparent:
+            self._warn(f"{self.path} has opacity, {_LEFT_OUT}")
         if self.curve is not None:
             name = "HLG" if self.curve.transfer == "arib-std-b67" else "PQ"
             self._warn(
@@ -351,3 +359,10 @@ def _as_given(info: VideoInfo, options: ReadOptions) -> VideoInfo:
         return info
     num = None if info.duration_seconds is None else round(info.duration_seconds * options.fps)
     return replace(info, average_rate=options.fps, time_base=1 / options.fps, num_frames_from_header=num)
+
+
+def _is_transparent(frame: AVFrame) -> bool:
+    """Whether any pixel of a picture stored as BGRA is."""
+    plane = frame.planes[0]
+    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(frame.height, plane.line_size)
+    return bool(rows[:, 3 : 4 * frame.width : 4].min() < 255)

@@ -234,7 +234,9 @@ def _opened(path: Path) -> Iterator[Image.Image]:
             f"{path} has too many pixels to be opened safely; scale it down first.", path
         ) from error
     except UnidentifiedImageError as error:
-        raise OpenError(f"{path} is not a JPEG, PNG, TIFF, WebP or BMP picture; convert it first.", path) from error
+        raise OpenError(
+            f"{path} is not a JPEG, PNG, TIFF, WebP or BMP picture of 8 or 16 bits; convert it first.", path
+        ) from error
     except PermissionError as error:
         raise OpenError(f"{path} cannot be opened ({error.strerror}); check the permissions.", path) from error
     except MediaError:

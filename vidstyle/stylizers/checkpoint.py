@@ -144,7 +144,7 @@ def add_style(path: Path, name: str | None = None, *, overwrite: bool = False) -
     Raises:
         ConfigError: the name cannot be used.
         ModelError: whatever ``load_feedforward`` raises.
-        OpenError, OSError: the folder cannot be written, or the style is being written by another process.
+        OpenError: the name is taken, the folder cannot be written, or another process is writing the style.
     """
     target = new_style_path(path.stem.replace(".", "-") if name is None else name, overwrite=overwrite)
     load_feedforward(path)

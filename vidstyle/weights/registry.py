@@ -12,7 +12,7 @@ from pathlib import Path
 from platformdirs import user_data_path
 from safetensors import SafetensorError, safe_open
 
-from vidstyle.errors import ConfigError, WeightsNotFoundError
+from vidstyle.errors import ConfigError, OpenError, WeightsNotFoundError
 
 _FOLDER = Path(__file__).parent
 _SUFFIX = ".safetensors"
@@ -103,8 +103,8 @@ def new_style_path(name: str, *, overwrite: bool = False) -> Path:
     """Where an own style of this name is to be kept.
 
     Raises:
-        ConfigError: the name cannot be typed as ``--style``, belongs to a shipped style, or is taken and ``overwrite``
-            is off.
+        ConfigError: the name cannot be typed as ``--style``, or belongs to a shipped style.
+        OpenError: it is taken, and ``overwrite`` is off.
     """
     wanted = _normalised(name)
     if not _NAME.fullmatch(wanted) or len(wanted) > _MAX_NAME:
@@ -115,7 +115,9 @@ def new_style_path(name: str, *, overwrite: bool = False) -> Path:
         raise ConfigError(f"'{wanted}' is a style that ships with vidstyle; choose another name with --name.")
     taken = next((style.path for style in user_styles() if style.name == wanted), None)
     if taken and not overwrite:
-        raise ConfigError(f"You have a style '{wanted}' already; pass --overwrite or choose another name with --name.")
+        raise OpenError(
+            f"You have a style '{wanted}' already; pass --overwrite or choose another name with --name.", taken
+        )
     return taken or user_folder() / f"{wanted}{_SUFFIX}"
 
 

@@ -13,7 +13,7 @@ from network_factory import lively_johnson
 import vidstyle
 from vidstyle.cli.main import _COMMANDS, cli, main
 from vidstyle.config import shipped_presets
-from vidstyle.errors import ConfigError
+from vidstyle.errors import OpenError
 from vidstyle.weights.registry import shipped_styles
 
 
@@ -83,7 +83,7 @@ def test_an_own_style_is_added_listed_and_removed(own_folder: Path, checkpoint: 
 def test_add_takes_a_name_and_replaces_only_when_told(own_folder: Path, checkpoint: Path) -> None:
     assert run("styles", "add", str(checkpoint), "--name", "Sweet").exit_code == 0
     assert [file.name for file in own_folder.iterdir()] == ["sweet.safetensors"]
-    with pytest.raises(ConfigError, match="--overwrite"):
+    with pytest.raises(OpenError, match="--overwrite"):
         run("styles", "add", str(checkpoint), "--name", "sweet")
     assert run("styles", "add", str(checkpoint), "--name", "sweet", "-y").exit_code == 0
 

@@ -8,6 +8,7 @@ import media_factory as factory
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from vidstyle.errors import ConfigError, DecodeError, OpenError, UnsupportedMediaError
 from vidstyle.frames import Packet, VideoFrame
@@ -307,3 +308,20 @@ def test_real_clips_have_increasing_times_and_every_frame(test_data):
         frames, _, reader = read(test_data / name)
         assert len(frames) == reader.info.num_frames_from_header
         assert all(a < b for a, b in pairwise(times(frames)))
+
+
+@pytest.mark.parametrize("opacity", [255, 0], ids=["opaque", "transparent"])
+def test_only_of_a_gif_with_opacity_it_is_said_that_it_is_left_out(tmp_path: Path, opacity: int) -> None:
+    pictures = [Image.new("RGBA", (31, 20), (200, shade, 90, 255)) for shade in (40, 60, 80)]
+    pictures[0].paste((0, 0, 0, opacity), (7, 5, 12, 9))
+    path = tmp_path / "a.gif"
+    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=100, disposal=2)
+    reader = read(path)[2]
+    assert [warning for warning in reader.warnings if "opacity" in warning] == (
+        []
+        if opacity
+        else [
+            f"{path} has opacity, first at 0.000 s, which is left out; --alpha keep carries it to formats that have it."
+        ]
+    )
+    assert not read(path, alpha="keep")[2].warnings

@@ -13,7 +13,13 @@ from safetensors.torch import save_file
 
 from vidstyle.compose import load_stylizer
 from vidstyle.config import RenderConfig
-from vidstyle.errors import CheckpointMismatchError, ConfigError, UnsupportedCheckpointError, WeightsNotFoundError
+from vidstyle.errors import (
+    CheckpointMismatchError,
+    ConfigError,
+    OpenError,
+    UnsupportedCheckpointError,
+    WeightsNotFoundError,
+)
 from vidstyle.stylizers.checkpoint import StyleCard, add_style, load_feedforward, save_feedforward
 from vidstyle.stylizers.feedforward import BlurPoolNet
 from vidstyle.training.run import _trained_net
@@ -129,7 +135,7 @@ def test_an_own_name_is_taken_only_once_unless_told(own_folder: Path, trained: P
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(99)
         save_feedforward(other, BlurPoolNet(8, 0), StyleCard("other"))
-    with pytest.raises(ConfigError, match="--overwrite"):
+    with pytest.raises(OpenError, match="--overwrite"):
         add_style(other, "wet_ink")
     assert find_style("wet-ink").path.read_bytes() == before
     add_style(other, "wet_ink", overwrite=True)
