@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vidstyle.cli.options import Seconds
+from vidstyle.cli.terminal import say
 
 if TYPE_CHECKING:
     from vidstyle.evaluation.clip_report import ClipReport
@@ -72,8 +73,8 @@ def evaluate(
     files = ResultFiles.claim(json_file, report_folder, (source, stylized, per_frame, style), overwrite=overwrite)
     judging = _choose_judge(flow, flow_weights, encoder, device, allow_download)
     if not quiet:
-        click.echo(f"judged with {judging.flow.reason}")
-        click.echo(f"deep features: {judging.encoder_reason}")
+        say(f"judged with {judging.flow.reason}")
+        say(f"deep features: {judging.encoder_reason}")
     every_seconds = 0.1 if sys.stderr.isatty() else 2.0
     with tqdm(
         unit=" frames", disable=quiet, dynamic_ncols=True, desc=stylized.name, leave=False, mininterval=every_seconds
@@ -98,7 +99,7 @@ def evaluate(
     if not quiet:
         _print_table(report)
     for path in files.write(report):
-        click.echo(f"wrote {path}")
+        say(f"wrote {path}")
 
 
 def _choose_judge(
@@ -127,18 +128,18 @@ def _choose_judge(
 def _print_table(report: ClipReport) -> None:
     width, height = report.size
     cuts = f", cuts at {', '.join(f'{second:.2f} s' for second in report.cut_seconds)}" if report.cut_seconds else ""
-    click.echo(f"{report.num_frames} frames at {width}x{height}{cuts}")
+    say(f"{report.num_frames} frames at {width}x{height}{cuts}")
     gaps = sorted(report.judged_share)
-    click.echo(f"{'':<10}" + "".join(f"{f'E_warp k={k} x1000':>20}{f'nE k={k}':>12}" for k in gaps))
+    say(f"{'':<10}" + "".join(f"{f'E_warp k={k} x1000':>20}{f'nE k={k}':>12}" for k in gaps))
     for name in [name for name in _TITLES if name in report.tracks]:
         track = report.tracks[name]
         cells = (f"{1000 * track.warping_error[k]:>20.3f}{track.normalized_error[k]:>12.4f}" for k in gaps)
-        click.echo(f"{_TITLES[name]:<10}" + "".join(cells))
+        say(f"{_TITLES[name]:<10}" + "".join(cells))
     if report.comparison is not None:
         found = report.comparison
         bands = " ".join(f"{value:.3f}" for value in found.band_energy_ratios)
-        click.echo(f"band energies, finest first, over per frame: {bands}; gradient ratio {found.gradient_ratio:.3f}")
-        click.echo(f"drift {found.low_pass_psnr_min:.1f} dB at worst; ghosting {found.ghosting_psnr:.1f} dB")
+        say(f"band energies, finest first, over per frame: {bands}; gradient ratio {found.gradient_ratio:.3f}")
+        say(f"drift {found.low_pass_psnr_min:.1f} dB at worst; ghosting {found.ghosting_psnr:.1f} dB")
     for name in [name for name in _TITLES if name in report.styles]:
         figures = report.styles[name]
         known = {
@@ -148,9 +149,9 @@ def _print_table(report: ClipReport) -> None:
         }
         line = ", ".join(f"{title} {value:.4f}" for title, value in known.items() if value is not None)
         if line:
-            click.echo(f"{_TITLES[name]:<10}{line}")
+            say(f"{_TITLES[name]:<10}{line}")
     for gate in report.gates:
         verdict = {None: "not measured", True: "passed", False: "FAILED"}[gate.passed]
-        click.echo(f"gate {gate.name:<6} {verdict}{f': {gate.found}' if gate.found else ''} ({gate.limit})")
+        say(f"gate {gate.name:<6} {verdict}{f': {gate.found}' if gate.found else ''} ({gate.limit})")
     for note in report.notes:
-        click.echo(f"note: {note}")
+        say(f"note: {note}")

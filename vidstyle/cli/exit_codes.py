@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import click
 
-from vidstyle.cli.terminal import printable
 from vidstyle.errors import ConfigError
 
 FAILED = 1
@@ -29,10 +28,6 @@ def exit_code_of(error: BaseException) -> int:
 
 def sentence_of(error: BaseException) -> str:
     """What went wrong, in words."""
-    return printable(_words_of(error))
-
-
-def _words_of(error: BaseException) -> str:
     match error:
         case click.ClickException():
             return error.format_message()

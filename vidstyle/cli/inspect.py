@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from vidstyle.cli.terminal import say
 from vidstyle.errors import VidstyleError
 
 
@@ -27,7 +28,7 @@ def styles(context: click.Context) -> None:
     rows.append((IDENTITY, "paints nothing; shows what the pipeline alone does to a clip"))
     width = max(len(name) for name, _ in rows)
     for name, title in rows:
-        click.echo(f"{name:<{width}}  {title}")
+        say(f"{name:<{width}}  {title}")
 
 
 @styles.command()
@@ -42,7 +43,7 @@ def add(file: Path, name: str | None, overwrite: bool) -> None:
     from vidstyle.stylizers.checkpoint import add_style
 
     style = add_style(file, name, overwrite=overwrite)
-    click.echo(f"Kept as {style.path}; use it with --style {style.name}.")
+    say(f"Kept as {style.path}; use it with --style {style.name}.")
 
 
 @styles.command()
@@ -51,7 +52,7 @@ def remove(name: str) -> None:
     """Delete your own style NAME."""
     from vidstyle.weights.registry import remove_style
 
-    click.echo(f"Removed {remove_style(name).path}.")
+    say(f"Removed {remove_style(name).path}.")
 
 
 @click.command()
@@ -92,7 +93,7 @@ def doctor() -> None:
         "presets": f"{', '.join(shipped_presets())} in {presets_folder()}",
     }
     for name, value in rows.items():
-        click.echo(f"{name:<13} {value}")
+        say(f"{name:<13} {value}")
 
 
 def _kernels() -> str:

@@ -12,6 +12,7 @@ import click
 
 from vidstyle import __version__
 from vidstyle.cli.exit_codes import INTERRUPTED, exit_code_of, sentence_of
+from vidstyle.cli.terminal import say
 from vidstyle.errors import VidstyleError
 
 #: Subcommand, its module and its function there, and its line in ``--help``.
@@ -66,6 +67,9 @@ def main(arguments: list[str] | None = None) -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
+    except SystemExit:  # a signal's, or that of a training that says itself how to go on
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        raise
     except (click.Abort, KeyboardInterrupt):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         click.echo("vidstyle: interrupted; nothing unfinished was left behind.", err=True)
@@ -73,19 +77,19 @@ def main(arguments: list[str] | None = None) -> None:
     except (VidstyleError, OSError) as error:
         if os.environ.get("VIDSTYLE_DEBUG") == "1":
             raise
-        click.echo(f"vidstyle: {sentence_of(error)}", err=True)
+        say(f"vidstyle: {sentence_of(error)}", err=True)
         sys.exit(exit_code_of(error))
     sys.exit(result if isinstance(result, int) else 0)
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> None:
-    """Raise KeyboardInterrupt, unless one is on its way: a second would break off what tidies up.
+    """Raise KeyboardInterrupt, unless the command is ending: a second would break off what tidies up.
 
     One that a library has dropped is on its way no more, so the next Ctrl-C counts.
     """
     error = sys.exception()
     while error is not None:
-        if isinstance(error, (KeyboardInterrupt, click.Abort)):
+        if isinstance(error, (KeyboardInterrupt, SystemExit, click.Abort)):
             return
         error = error.__context__
     signal.default_int_handler(signum, frame)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
+from vidstyle.cli.terminal import say
 from vidstyle.training.optimize_settings import (
     DEFAULT_STYLE_WEIGHTS,
     MIN_SIDE_PX,
@@ -141,7 +142,7 @@ class _Progress:
 
     def on_plan(self, lines: Sequence[str]) -> None:
         for line in () if self._quiet else lines:
-            click.echo(line)
+            say(line)
 
     def on_step(self, at: ScaleStep) -> None:
         from tqdm import tqdm
@@ -174,14 +175,14 @@ class _Progress:
 def _print_summary(report: OptimizationReport) -> None:
     width, height = report.size
     losses = report.losses
-    click.echo(f"wrote {report.output}")
-    click.echo(
+    say(f"wrote {report.output}")
+    say(
         f"  {width}x{height} after {report.num_iterations} iterations ({report.num_evaluations} evaluations) "
         f"in {report.wall_seconds:.1f} s"
     )
-    click.echo(
+    say(
         f"  loss {report.loss:.4g}: content {losses.content:.3f}, style {losses.style:.3g}, "
         f"total variation {losses.total_variation:.3f}"
     )
     for line in report.notes:
-        click.echo(f"  note: {line}")
+        say(f"  note: {line}")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vidstyle.cli.stylize import stylize
-from vidstyle.cli.terminal import printable
+from vidstyle.cli.terminal import say
 from vidstyle.errors import VidstyleError
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def probe(source: Path, output: Path | None, as_json: bool, preset: str | None =
     media = look_at(source, config)
     if not as_json:
         for line in _describe(media):
-            click.echo(printable(line))
+            say(line)
     planned, refusal = None, None
     try:
         planned = plan(source, output, config=config, overwrite=True) if output is not None else None
@@ -63,9 +63,9 @@ def probe(source: Path, output: Path | None, as_json: bool, preset: str | None =
         }
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))
     elif planned is not None:
-        click.echo(f"{source} -> {output}{' (exists: --overwrite)' if Path(planned.output).exists() else ''}")
+        say(f"{source} -> {output}{' (exists: --overwrite)' if Path(planned.output).exists() else ''}")
         for line in planned.lines():
-            click.echo(f"  {printable(line)}")
+            say(f"  {line}")
     if refusal is not None:
         raise refusal
 

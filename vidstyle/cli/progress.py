@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 import click
 
 from vidstyle.cli.exit_codes import FAILED, INTERRUPTED, exit_code_of, sentence_of
-from vidstyle.cli.terminal import printable
+from vidstyle.cli.terminal import printable, say
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -65,7 +65,7 @@ class Quiet:
 
     def failed(self, error: Exception) -> None:
         """The render failed, and the others go on."""
-        click.echo(f"vidstyle: {sentence_of(error)}", err=True)
+        say(f"vidstyle: {sentence_of(error)}", err=True)
 
 
 class ForPeople(Quiet):
@@ -82,7 +82,7 @@ class ForPeople(Quiet):
 
     def note(self, sentence: str) -> None:
         """A line on stderr."""
-        click.echo(f"note: {sentence}", err=True)
+        say(f"note: {sentence}", err=True)
 
     def render(self, source: Path, output: Path) -> AbstractContextManager[Any]:
         """With a bar."""
@@ -92,7 +92,8 @@ class ForPeople(Quiet):
         if not self._shows_bar or sys.stderr is None:
             return nullcontext()
         seconds = _BAR_SECONDS if sys.stderr.isatty() else _BAR_SECONDS_IN_LOG
-        self._bar = tqdm(unit=" frames", dynamic_ncols=True, desc=source.name, leave=False, mininterval=seconds)
+        name = printable(source.name)
+        self._bar = tqdm(unit=" frames", dynamic_ncols=True, desc=name, leave=False, mininterval=seconds)
         bar: AbstractContextManager[Any] = self._bar
         return bar
 
@@ -100,9 +101,9 @@ class ForPeople(Quiet):
         """Names and plan, a line each."""
         if self._bar is not None:
             self._bar.clear()  # or the plan would begin behind it, on the same line
-        click.echo(" -> ".join(self._names))
+        say(" -> ".join(self._names))
         for line in lines:
-            click.echo(f"  {printable(line)}")
+            say(f"  {line}")
 
     def progress(self, done: int, expected: int | None) -> None:
         """The bar moves."""
@@ -115,11 +116,11 @@ class ForPeople(Quiet):
     def done(self, report: RenderReport) -> None:
         """The summary."""
         for line in summary_lines(report):
-            click.echo(printable(line))
+            say(line)
 
     def cell(self, cell: PreviewCell) -> None:
         """A line."""
-        click.echo(
+        say(
             f"{cell.label} at {cell.at_seconds:g} s: frame of {cell.shown_seconds:.3f} s, "
             f"warmed up over {cell.num_warmup_frames} frames"
         )
@@ -130,11 +131,11 @@ class ForPeople(Quiet):
             self.done(report.clip)
         else:
             if report.flow:
-                click.echo(f"flow: {report.flow}")
-            click.echo(f"wrote {report.output}")
+                say(f"flow: {report.flow}")
+            say(f"wrote {report.output}")
         for found in report.estimates:
             style = f" in {found.style}" if len(report.estimates) > 1 else ""
-            click.echo(f"full render{style}: {found}")
+            say(f"full render{style}: {found}")
 
 
 class ForPrograms(Quiet):

@@ -9,6 +9,7 @@ import click
 
 from vidstyle.cli.options import KeyValue, Moment, as_mapping, painting_settings, telling_options
 from vidstyle.cli.progress import Quiet, told
+from vidstyle.cli.terminal import say
 from vidstyle.errors import OpenError, VidstyleError
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def _stylize_all(
         telling.done(report)
     if failures:
         rest = f"; the others are in {out_dir}" if failures < len(jobs) else ""
-        click.echo(f"vidstyle: {failures} of {len(jobs)} inputs failed{rest}.", err=True)
+        say(f"vidstyle: {failures} of {len(jobs)} inputs failed{rest}.", err=True)
     return 1 if failures else 0
 
 

@@ -7,6 +7,7 @@ from shlex import quote
 
 import click
 
+from vidstyle.cli.terminal import say
 from vidstyle.cli.train_adain import adain
 from vidstyle.cli.train_flow import flow
 from vidstyle.cli.training_progress import say_result, shown
@@ -163,5 +164,5 @@ def feedforward(
         )
 
     say_result(result.style, result.final)
-    click.echo(f"  samples: {result.sheet}; losses: {result.plot}")
-    click.echo(f"  use it: vidstyle stylize INPUT OUTPUT --style {quote(str(result.style))}")
+    say(f"  samples: {result.sheet}; losses: {result.plot}")
+    say(f"  use it: vidstyle stylize INPUT OUTPUT --style {quote(str(result.style))}")

@@ -7,6 +7,7 @@ from shlex import quote
 
 import click
 
+from vidstyle.cli.terminal import say
 from vidstyle.cli.training_progress import say_result, shown
 from vidstyle.training.adain_settings import AdaInLossWeights, AdaInSettings
 
@@ -98,5 +99,5 @@ def adain(
         )
 
     say_result(result.style, result.final)
-    click.echo(f"  samples: {result.sheet}")
-    click.echo(f"  use it: vidstyle stylize INPUT OUTPUT --style PICTURE --adain-model {quote(str(result.style))}")
+    say(f"  samples: {result.sheet}")
+    say(f"  use it: vidstyle stylize INPUT OUTPUT --style PICTURE --adain-model {quote(str(result.style))}")

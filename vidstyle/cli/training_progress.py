@@ -8,8 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
+from vidstyle.cli.terminal import say
 from vidstyle.training.settings import Schedule
 
 if TYPE_CHECKING:
@@ -42,10 +41,10 @@ class TrainingProgress:
 
         self.checkpoint = plan.checkpoint
         for line in plan.lines:
-            click.echo(line)
-        click.echo(f"training on {self._schedule.device}")
+            say(line)
+        say(f"training on {self._schedule.device}")
         if plan.step:
-            click.echo(f"resumed at step {plan.step} from {plan.checkpoint}; remove that file to start afresh")
+            say(f"resumed at step {plan.step} from {plan.checkpoint}; remove that file to start afresh")
         self._bar = tqdm(
             total=self._schedule.steps,
             initial=plan.step,
@@ -84,7 +83,7 @@ def shown(label: str, schedule: Schedule) -> Iterator[TrainingProgress]:
         progress.close()
         if progress.checkpoint is None or not progress.checkpoint.is_file():
             raise
-        click.echo(f"vidstyle: interrupted; the same command goes on from {progress.checkpoint}.", err=True)
+        say(f"vidstyle: interrupted; the same command goes on from {progress.checkpoint}.", err=True)
         sys.exit(130)
     finally:
         progress.close()
@@ -92,8 +91,8 @@ def shown(label: str, schedule: Schedule) -> Iterator[TrainingProgress]:
 
 def say_result(path: Path, final: StepReport) -> None:
     """What was written, and where the run ended."""
-    click.echo(f"wrote {path} ({path.stat().st_size / 1e6:.1f} MB)")
-    click.echo(f"  {final.step} steps in {final.seconds / 60:.1f} min; losses of the result: {listed(final.losses)}")
+    say(f"wrote {path} ({path.stat().st_size / 1e6:.1f} MB)")
+    say(f"  {final.step} steps in {final.seconds / 60:.1f} min; losses of the result: {listed(final.losses)}")
 
 
 def listed(losses: Mapping[str, float]) -> str:

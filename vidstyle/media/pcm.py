@@ -56,6 +56,14 @@ def packet_until(packet: AVPacket[Stream], moment: Fraction) -> AVPacket[Stream]
     return _cut(packet, 0, kept)
 
 
+def reaches(packet: AVPacket[Stream], moment: Fraction) -> bool:
+    """Whether a packet is uncompressed sound that goes on behind a moment."""
+    num_bytes = _sample_bytes(packet)
+    if not num_bytes:
+        return False
+    return packet_time(packet) + Fraction(packet.size // num_bytes, _rate(packet)) > moment
+
+
 def _sample_bytes(packet: AVPacket[Stream]) -> int | None:
     """Bytes of a sample of all channels; None where packets cannot be cut."""
     stream = packet.stream

@@ -12,14 +12,12 @@ from av.stream import Stream
 
 from vidstyle.frames import Packet
 from vidstyle.media.decoded import DecodedFrame
-from vidstyle.media.pcm import packet_from, packet_until
+from vidstyle.media.pcm import packet_from, packet_until, reaches
 from vidstyle.media.ranges import Range
 from vidstyle.media.timestamps import packet_time, to_ticks
 
 #: A frame may go on behind the end for so long: rates vary by a little.
 _LITTLE_SECONDS = Fraction(1, 10)
-#: An end so little behind a frame is meant to be at it: clocks round, to milliseconds in Matroska.
-_SLACK_FRAMES = Fraction(1, 10)
 
 
 class Window:
@@ -51,47 +49,73 @@ class Window:
         self._shift_to_zero = shift_to_zero
         self.num_frames = 0
         self.first: Fraction | None = None
+        # Where sound begins and ends is not known before the first frame, and the one behind the last.
+        self._early: list[Packet] = []
+        self._late: list[Packet] = []
+        self._last_end: Fraction | None = None
+        self._sound_end: Fraction | None = None
 
     def select(self, items: Iterator[DecodedFrame | Packet]) -> Iterator[DecodedFrame | Packet]:
         """The items inside, in their order; of packets, what lies before the first picked frame is dropped."""
-        waiting: list[Packet] = []
-        first: Fraction | None = None
         for item in items:
-            time = item.time if isinstance(item, DecodedFrame) else packet_time(item.payload)
-            if self._end is not None and time >= self._end:
-                continue
             if isinstance(item, Packet):
-                packet = item if self._end is None else self._until(item, self._end)
-                if self._start is None:
-                    yield packet
-                elif first is None:
-                    waiting.extend(_from(packet, self._start))
-                else:
-                    yield from (self._shifted_packet(part, first) for part in _from(packet, first))
+                yield from self._select_packet(item)
                 continue
-            if self._start is not None and time < self._start:
-                if self._begin is not None and time >= self._begin:
+            if self._end is not None and item.time >= self._end:
+                yield from self._end_sound(item.time)
+                continue
+            if self._start is not None and item.time < self._start:
+                if self._begin is not None and item.time >= self._begin:
                     # The first frame's time is not known yet, only that it is not before the start.
                     offset = math.ceil(self._start / item.time_base) if self._shift_to_zero else 0
                     yield replace(item, pts=item.pts - offset)
                 continue
-            if first is None:
-                first = self.first = time
-                parts = [part for packet in waiting for part in _from(packet, first)]
-                waiting.clear()
-                yield from (self._shifted_packet(part, first) for part in parts)
+            if self.first is None:
+                self.first = item.time
+                early, self._early = self._early, []
+                for packet in early:
+                    yield from self._given(packet, self.first)
             self.num_frames += 1
-            offset = to_ticks(first, item.time_base) if self._shift_to_zero else 0
+            self._last_end = item.time + self._ordinary
+            offset = to_ticks(self.first, item.time_base) if self._shift_to_zero else 0
             yield replace(item, pts=item.pts - offset, duration=self._duration(item))
             del item  # or its picture stays in memory while the next is decoded
+        yield from self._end_sound(None)
 
-    def _until(self, packet: Packet, end: Fraction) -> Packet:
-        """What of a packet is before the end; of sound, before that of the last frame, where the next part goes on."""
-        _end_subtitle(packet.payload, end)
-        if self.first is not None:
-            num_frames = math.ceil((end - self.first) / self._ordinary - _SLACK_FRAMES)
-            end = max(end, self.first + num_frames * self._ordinary)
-        return Packet(packet.stream_index, packet_until(packet.payload, end))
+    def _select_packet(self, packet: Packet) -> Iterator[Packet]:
+        payload, time = packet.payload, packet_time(packet.payload)
+        if self._end is not None:
+            _end_subtitle(payload, self._end)
+            if reaches(payload, self._end):
+                # One frame goes on behind the end at most, by its own length or a little more.
+                if self._sound_end is None and time < self._end + 2 * self._ordinary:
+                    self._late.append(packet)
+                return
+            if time >= self._end:
+                return
+        if self._start is not None and self.first is None:
+            self._early.extend(_from(packet, self._start))
+        else:
+            yield from self._given(packet, self.first)
+
+    def _end_sound(self, next_time: Fraction | None) -> Iterator[Packet]:
+        """Give what sounds with the last frame: until the next one, where the part after this one begins."""
+        if self._end is None or self._last_end is None or self._sound_end is not None:
+            return
+        follows = next_time is not None and next_time <= self._last_end + self._ordinary / 2
+        self._sound_end = next_time if next_time is not None and follows else max(self._end, self._last_end)
+        late, self._late = self._late, []
+        for packet in late:
+            if packet_time(packet.payload) < self._sound_end:
+                part = Packet(packet.stream_index, packet_until(packet.payload, self._sound_end))
+                yield from self._given(part, self.first)
+
+    def _given(self, packet: Packet, first: Fraction | None) -> Iterator[Packet]:
+        """What of a packet is not before the first frame, shifted by its time."""
+        if self._start is None or first is None:
+            yield packet
+        else:
+            yield from (self._shifted_packet(part, first) for part in _from(packet, first))
 
     def _duration(self, frame: DecodedFrame) -> int | None:
         if self._end is None or frame.duration is None:

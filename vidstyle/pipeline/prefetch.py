@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import queue
 import threading
 import time
@@ -37,11 +36,15 @@ class Prefetcher(Generic[T]):
         self._queue: queue.Queue[T | _End] = queue.Queue(maxsize=depth)
         self._entered = threading.Event()
         self._cancelled = threading.Event()
-        self._thread = threading.Thread(target=self._produce, name="vidstyle-decode", daemon=True)
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="vidstyle-decode", daemon=True)
 
-    def _produce(self) -> None:
+    def _run(self) -> None:
         self._entered.wait()
-        end = _End()
+        self._put(self._produce())
+        self._ended.set()
+
+    def _produce(self) -> _End:
         try:
             iterator = iter(self._items)
             while not self._cancelled.is_set():
@@ -54,8 +57,8 @@ class Prefetcher(Generic[T]):
                     self.busy_seconds += time.perf_counter() - started
                 self._put(item)
         except BaseException as error:  # noqa: BLE001  # handed to the consumer, which raises it
-            end = _End(error)
-        self._put(end)
+            return _End(error)
+        return _End()
 
     def _put(self, item: T | _End) -> None:
         while not self._cancelled.is_set():
@@ -70,7 +73,10 @@ class Prefetcher(Generic[T]):
             self._thread.start()
             self._entered.set()
         except BaseException:  # interrupted: the thread may run, and what it reads from is about to be closed
-            self._stop()
+            self._cancelled.set()
+            self._entered.set()
+            if self._thread.is_alive():  # otherwise it finds itself cancelled first
+                self._ended.wait()
             raise
         return self
 
@@ -86,13 +92,17 @@ class Prefetcher(Generic[T]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stop()
-
-    def _stop(self) -> None:
         self._cancelled.set()
-        self._entered.set()
-        with contextlib.suppress(RuntimeError):  # not known to have started, it finds itself cancelled
-            self._thread.join()
+        try:
+            self._wait()
+        except BaseException:  # interrupted while waiting: what the thread reads from is closed next
+            self._wait()
+            raise
+
+    def _wait(self) -> None:
+        # Thread.join takes a thread for ended once a wait for it was interrupted.
+        self._ended.wait()
+        self._thread.join()
 
 
 class Feeder(Generic[T]):
@@ -111,6 +121,7 @@ class Feeder(Generic[T]):
         self._consume = consume
         self._queue: queue.Queue[T | _End] = queue.Queue(maxsize=depth)
         self._cancelled = threading.Event()
+        self._ended = threading.Event()
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="vidstyle-encode", daemon=True)
 
@@ -125,6 +136,7 @@ class Feeder(Generic[T]):
                 self._error = error
                 self._cancelled.set()
             self.busy_seconds += time.perf_counter() - started
+        self._ended.set()
 
     def put(self, item: T) -> None:
         """Hand over one item; waits while ``depth`` items are queued.
@@ -160,4 +172,5 @@ class Feeder(Generic[T]):
 
     def _stop(self) -> None:
         self._queue.put(_End())  # the thread takes until it meets this, so there is always room in the end
+        self._ended.wait()  # as in the prefetcher
         self._thread.join()

@@ -74,7 +74,7 @@ def _own_style(name: str, path: Path) -> Style:
 
 
 def one_line(text: str) -> str:
-    """Text of a file, which anyone may have written, fit for a terminal: its printable letters, 100 at most."""
+    """Text of a file, which anyone may have written, fit for a terminal: 100 printable letters at most."""
     return "".join(letter for letter in " ".join(text.split()) if letter.isprintable())[:_MAX_TITLE]
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import media_factory as factory
+import pytest
 from click.testing import CliRunner
 
-from vidstyle.cli.exit_codes import sentence_of
 from vidstyle.cli.main import cli
-from vidstyle.errors import OpenError
+from vidstyle.cli.terminal import printable
 from vidstyle.stylizers.checkpoint import StyleCard, load_feedforward, save_feedforward
 from vidstyle.stylizers.feedforward import BlurPoolNet
 
@@ -26,9 +26,14 @@ def test_names_of_files(tmp_path: Path) -> None:
     source = factory.make_clip(tmp_path / f"{EVIL}.mkv", num_frames=2)
     said = run("probe", source, "--output", tmp_path / "out.mp4")
     assert "evil ?[31mred?next.mkv: matroska" in said
-    assert sentence_of(OpenError(f"{source} is damaged; copy it again.", source)).endswith(
-        "evil ?[31mred?next.mkv is damaged; copy it again."
-    )
+    said += run("stylize", source, tmp_path / f"{EVIL}.mp4", "--style", "identity", "--size", "32x24")
+    assert "\x1b" not in said
+    assert "evil ?[31mred?next.mkv -> " in said
+
+
+@pytest.mark.parametrize("name", ["Recording at 3.15\u202fPM.mov", "夏\u3000祭り.mp4", "👩\u200d🎨.webm"])
+def test_ordinary_names_can_be_copied(name: str) -> None:
+    assert printable(name) == name
 
 
 def test_the_name_in_a_style(tmp_path: Path) -> None:

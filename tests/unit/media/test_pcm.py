@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import media_factory as factory
@@ -88,16 +89,39 @@ def test_the_sound_of_a_cut_begins_with_its_first_frame(tmp_path: Path, name: st
     assert any((heard == whole[start : start + len(heard)]).all() for start in starts)
 
 
+def samples(path: Path) -> np.ndarray:
+    """Of all channels, one after another."""
+    with av.open(str(path)) as container:
+        return np.concatenate([frame.to_ndarray().reshape(-1) for frame in container.decode(audio=0)])
+
+
+def make_clip(folder: Path, name: str, num_samples: int, **options: Any) -> Path:
+    """A clip with PCM in packets of so many samples."""
+    made = factory.make_clip(folder / f"made-{name}", audio="pcm_s16le", **options)
+    pcm = samples(made).tobytes()
+    with av.open(str(made)) as read, av.open(str(folder / name), "w") as write:
+        video, sound = (write.add_stream_from_template(each[0]) for each in (read.streams.video, read.streams.audio))
+        packets = [packet for packet in read.demux(video=0) if packet.size]
+        for packet in packets:
+            packet.stream = video
+        step = 2 * sound.codec_context.layout.nb_channels * num_samples
+        for number, begin in enumerate(range(0, len(pcm), step)):
+            packet = av.Packet(pcm[begin : begin + step])
+            packet.stream, packet.time_base = sound, Fraction(1, sound.codec_context.sample_rate)
+            packet.pts = packet.dts = number * num_samples
+            packets.append(packet)
+        for packet in sorted(packets, key=lambda packet: packet.dts * packet.time_base):
+            write.mux(packet)
+    return folder / name
+
+
 @pytest.mark.parametrize("name", ["c.mov", "c.mkv"])
-@pytest.mark.parametrize("cut_seconds", [0.5, 0.49], ids=["at a frame", "within one"])
-def test_the_sound_of_parts_joins_to_the_whole(tmp_path: Path, name: str, cut_seconds: float) -> None:
+@pytest.mark.parametrize("num_samples", [1024, 48000])
+@pytest.mark.parametrize("cut_seconds", [0.5, 0.49, 0.03, 0.96], ids=["at a frame", "within one", "first", "last"])
+def test_the_sound_of_parts_joins_to_the_whole(tmp_path: Path, name: str, num_samples: int, cut_seconds: float) -> None:
     import vidstyle
 
-    def samples(path: Path) -> np.ndarray:
-        with av.open(str(path)) as container:
-            return np.concatenate([frame.to_ndarray().reshape(-1) for frame in container.decode(audio=0)])
-
-    source = factory.make_clip(tmp_path / name, num_frames=24, audio="pcm_s16le")
+    source = make_clip(tmp_path, name, num_samples, num_frames=25)
     first, rest = tmp_path / f"first-{name}", tmp_path / f"rest-{name}"
     vidstyle.stylize(source, first, style="identity", end_seconds=cut_seconds, consistency=0.0)
     vidstyle.stylize(source, rest, style="identity", start_seconds=cut_seconds, consistency=0.0)
@@ -107,3 +131,18 @@ def test_the_sound_of_parts_joins_to_the_whole(tmp_path: Path, name: str, cut_se
     assert abs(len(joined) - len(whole)) <= slack
     num = len(samples(first))
     assert (joined[:num] == whole[:num]).all()
+
+
+@pytest.mark.parametrize("name", ["c.mov", "c.mkv"])
+def test_the_sound_of_frames_that_last_unevenly_ends_with_them(tmp_path: Path, name: str) -> None:
+    import vidstyle
+
+    times = [0, 1, 2, 5, 6, 7, 8, 9, 10, 11, 12, 13]
+    source = make_clip(tmp_path, name, 1024, num_frames=12, pts=times)
+    with av.open(str(source)) as container:
+        a_frame = container.streams.audio[0].rate * container.streams.audio[0].codec_context.layout.nb_channels // 24
+    for frames, num_ticks in (("0-2", 5), ("3-6", 4)):
+        part = tmp_path / f"{frames}-{name}"
+        vidstyle.stylize(source, part, style="identity", frames=frames, consistency=0.0)
+        slack = 0 if name.endswith("mov") else a_frame * 24 // 1000
+        assert abs(len(samples(part)) - num_ticks * a_frame) <= slack

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -212,3 +214,39 @@ def test_an_interrupt_while_the_thread_starts_leaves_nothing_read(monkeypatch: p
             pytest.fail("entered")
     wait_for(lambda: not any(thread.name.startswith("vidstyle-") for thread in threading.enumerate()))
     assert counter.num_given == 0
+
+
+@pytest.mark.parametrize("end", ["prefetcher", "feeder"])
+def test_an_interrupt_while_leaving_waits_for_what_is_in_hand(end: str) -> None:
+    """A real one: only that has ``Thread.join`` take the thread for ended."""
+    in_hand, begun = threading.Event(), threading.Event()
+
+    def slow(number: int = 0) -> int:
+        in_hand.set()
+        begun.set()
+        time.sleep(0.4)
+        in_hand.clear()
+        return number
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    press = threading.Timer(0.15, os.kill, (os.getpid(), signal.SIGINT))
+
+    def work() -> None:
+        if end == "feeder":
+            with Feeder(slow, DEPTH) as feeder:
+                feeder.put(0)
+                begun.wait()
+                press.start()
+        else:
+            with Prefetcher((slow(number) for number in range(9)), DEPTH):
+                begun.wait()
+                press.start()
+
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            work()
+        assert not in_hand.is_set()
+    finally:
+        press.join()
+        signal.signal(signal.SIGINT, before)
+    wait_for(lambda: not any(thread.name.startswith("vidstyle-") for thread in threading.enumerate()))
