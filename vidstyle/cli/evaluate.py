@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vidstyle.cli.options import Seconds
-from vidstyle.cli.terminal import say
+from vidstyle.cli.terminal import printable, say
 
 if TYPE_CHECKING:
     from vidstyle.evaluation.clip_report import ClipReport
@@ -77,7 +77,12 @@ def evaluate(
         say(f"deep features: {judging.encoder_reason}")
     every_seconds = 0.1 if sys.stderr.isatty() else 2.0
     with tqdm(
-        unit=" frames", disable=quiet, dynamic_ncols=True, desc=stylized.name, leave=False, mininterval=every_seconds
+        unit=" frames",
+        disable=quiet,
+        dynamic_ncols=True,
+        desc=printable(stylized.name),
+        leave=False,
+        mininterval=every_seconds,
     ) as bar:
 
         def on_progress(done: int, expected: int | None) -> None:

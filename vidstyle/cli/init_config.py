@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from vidstyle.cli.terminal import say
 from vidstyle.errors import OpenError
 
 
@@ -22,4 +23,4 @@ def init_config(output: Path, overwrite: bool) -> None:
         output.write_text(commented_preset(), encoding="utf-8")
     except OSError as error:
         raise OpenError(f"{output} cannot be written ({error.strerror}); name another file.", output) from error
-    click.echo(f"wrote {output}")
+    say(f"wrote {output}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from vidstyle.cli.terminal import say
+from vidstyle.cli.terminal import printable, say
 from vidstyle.training.optimize_settings import (
     DEFAULT_STYLE_WEIGHTS,
     MIN_SIDE_PX,
@@ -154,7 +154,7 @@ class _Progress:
             self._scale = at.scale
             self._bar = tqdm(
                 total=at.iterations,
-                desc=f"{self._label} {at.size[0]}x{at.size[1]}",
+                desc=f"{printable(self._label)} {at.size[0]}x{at.size[1]}",
                 unit="it",
                 dynamic_ncols=True,
                 leave=False,

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vidstyle.cli.terminal import say
+from vidstyle.cli.terminal import printable, say
 from vidstyle.training.settings import Schedule
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class TrainingProgress:
         self._bar = tqdm(
             total=self._schedule.steps,
             initial=plan.step,
-            desc=self._label,
+            desc=printable(self._label),
             unit="step",
             dynamic_ncols=True,
             leave=False,

@@ -74,7 +74,7 @@ class Window:
                 self.first = item.time
                 early, self._early = self._early, []
                 for packet in early:
-                    yield from self._given(packet, self.first)
+                    yield from self._given(packet)
             self.num_frames += 1
             self._last_end = item.time + self._ordinary
             offset = to_ticks(self.first, item.time_base) if self._shift_to_zero else 0
@@ -96,7 +96,7 @@ class Window:
         if self._start is not None and self.first is None:
             self._early.extend(_from(packet, self._start))
         else:
-            yield from self._given(packet, self.first)
+            yield from self._given(packet)
 
     def _end_sound(self, next_time: Fraction | None) -> Iterator[Packet]:
         """Give what sounds with the last frame: until the next one, where the part after this one begins."""
@@ -108,10 +108,11 @@ class Window:
         for packet in late:
             if packet_time(packet.payload) < self._sound_end:
                 part = Packet(packet.stream_index, packet_until(packet.payload, self._sound_end))
-                yield from self._given(part, self.first)
+                yield from self._given(part)
 
-    def _given(self, packet: Packet, first: Fraction | None) -> Iterator[Packet]:
+    def _given(self, packet: Packet) -> Iterator[Packet]:
         """What of a packet is not before the first frame, shifted by its time."""
+        first = self.first
         if self._start is None or first is None:
             yield packet
         else:
