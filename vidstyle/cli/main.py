@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import weakref
+from collections.abc import Callable
 from importlib import import_module
 from types import FrameType
 
@@ -82,18 +84,36 @@ def main(arguments: list[str] | None = None) -> None:
     sys.exit(result if isinstance(result, int) else 0)
 
 
-def _interrupt(signum: int, frame: FrameType | None) -> None:
-    """Raise KeyboardInterrupt, unless the command is ending: a second would break off what tidies up.
-
-    One that a library has dropped is on its way no more, so the next Ctrl-C counts.
-    """
-    error = sys.exception()
-    while error is not None:
-        if isinstance(error, (KeyboardInterrupt, SystemExit, click.Abort)):
-            return
-        error = error.__context__
-    signal.default_int_handler(signum, frame)
+def _interrupt(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001  # the signal module's signature
+    if _ending() is None:
+        raise _noted(_Interrupted())
 
 
 def _terminate(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001  # the signal module's signature
-    sys.exit(128 + signum)  # unwinds like any error, so the part file goes too
+    if _ending() is None:
+        raise _noted(_Terminated(128 + signum))  # unwinds like any error, so the part file goes too
+
+
+# Of their own, because built-in exceptions cannot be referred to weakly.
+class _Interrupted(KeyboardInterrupt):
+    pass
+
+
+class _Terminated(SystemExit):
+    pass
+
+
+def _nothing() -> None:
+    """What a weak reference says whose object has gone."""
+
+
+#: What a signal has raised to end the command, as long as it is on its way: a second would break off what tidies up.
+#: One that a library has dropped has gone, so the next signal counts.
+_ending: Callable[[], BaseException | None] = _nothing
+
+
+def _noted(error: BaseException) -> BaseException:
+    # Not in the handlers, whose frames the traceback holds: the error would keep itself.
+    global _ending  # noqa: PLW0603
+    _ending = weakref.ref(error)
+    return error

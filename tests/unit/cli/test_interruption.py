@@ -6,12 +6,13 @@ import contextlib
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
 import pytest
 
-from vidstyle.cli.main import _interrupt
+from vidstyle.cli.main import _interrupt, _terminate
 
 
 def press() -> None:
@@ -51,6 +52,27 @@ def test_what_tidies_up_is_not_broken_off() -> None:
     with pytest.raises(click.Abort):
         command()
     assert tidied == ["first", "last"]
+
+
+@pytest.mark.parametrize("again", [_interrupt, _terminate], ids=["Ctrl-C", "SIGTERM"])
+def test_a_generator_that_is_let_go_is_not_broken_off(again: Callable[[int, None], None]) -> None:
+    """It is closed while the interrupt is on its way and nobody has caught it yet."""
+    tidied = []
+
+    def frames() -> Iterator[int]:
+        try:
+            yield from range(2)
+        finally:
+            again(signal.SIGTERM, None)
+            tidied.append("source")
+
+    def command() -> None:
+        for _ in frames():
+            press()
+
+    with pytest.raises(KeyboardInterrupt):
+        command()
+    assert tidied == ["source"]
 
 
 def test_one_while_torch_loads_numpy_ends_the_command(clip_mp4: Path, tmp_path: Path) -> None:
