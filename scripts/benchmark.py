@@ -17,6 +17,7 @@ import json
 import os
 from pathlib import Path
 
+from arguments import output_file
 from measurements import Result, in_child
 
 SAMPLE_CLIP = Path(__file__).resolve().parent.parent / "sample_media" / "clip.mp4"
@@ -161,7 +162,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--roofline", action="store_true", help="count the style network's arithmetic and traffic")
     parser.add_argument("--peak-tflops", type=float, help="of the device, in 10^12 operations a second")
     parser.add_argument("--peak-tbps", type=float, help="of the device's memory, in 10^12 bytes a second")
-    parser.add_argument("--json", type=Path, help="write everything here")
+    parser.add_argument("--json", type=output_file, help="write everything here")
     options = parser.parse_args(arguments)
     if not options.clip.is_file():
         parser.error(f"there is no file {options.clip}")

@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from arguments import count, output_file
 from held_out import data_folder, held_out_pictures, read_square
 from perceptual import PerceptualJudge, pruned_encoder, recipe_of
 from torch import Tensor
@@ -26,8 +27,9 @@ from train_builtin import style_picture
 
 from vidstyle.compose import load_stylizer
 from vidstyle.config import make_config
-from vidstyle.errors import VidstyleError
-from vidstyle.training.encoders import BUILTIN_ENCODER, choose_encoder
+from vidstyle.errors import CheckpointMismatchError, ConfigError, VidstyleError
+from vidstyle.training.encoders import BUILTIN_ENCODER, choose_encoder, vgg_of
+from vidstyle.training.losses import CONTENT_LAYERS, STYLE_LAYERS
 from vidstyle.training.settings import FeedforwardSettings
 from vidstyle.weights.registry import shipped_styles
 
@@ -37,10 +39,10 @@ REFERENCE = "pruned VGG-19"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--encoder", default=BUILTIN_ENCODER, help="the one to judge, as --encoder of 'train' takes it")
+    parser.add_argument("--encoder", default=BUILTIN_ENCODER, help="the one to judge, as 'train adain' takes it")
     parser.add_argument("--style", action="append", help="a shipped style; all by default")
-    parser.add_argument("--pictures", type=int, default=4, help="how many of the held-out photos")
-    parser.add_argument("--json", type=Path, help="write the figures here")
+    parser.add_argument("--pictures", type=count, default=4, help="how many of the held-out photos")
+    parser.add_argument("--json", type=output_file, help="write the figures here")
     parser.add_argument("--threads", type=int, help="CPU threads; all by default")
     arguments = parser.parse_args()
     if arguments.threads:
@@ -54,13 +56,16 @@ def main() -> None:
         sys.exit(f"compare_encoders: {error}")
     print_table(arguments.encoder, figures)
     if arguments.json:
-        arguments.json.parent.mkdir(parents=True, exist_ok=True)
         arguments.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
 
 
 def compare(encoder: str, styles: Sequence[str], data: Path, num_pictures: int) -> dict[str, dict[str, float]]:
     size_px = FeedforwardSettings().style_size_px
-    encoders = (pruned_encoder(data), choose_encoder(encoder).encoder)
+    encoders = (pruned_encoder(data), vgg_of(choose_encoder(encoder)))
+    if not {*STYLE_LAYERS, *CONTENT_LAYERS} <= set(encoders[1].layer_names):
+        raise CheckpointMismatchError(f"{encoder} ends before conv51; name a VGG that reaches it.")
+    if len(styles) < 2:
+        raise ConfigError("One style alone tells nothing of the others; name two or more with --style.")
     pictures = {name: style_picture(recipe_of(name), data) for name in styles}
     judges = [[PerceptualJudge(each, pictures[name], size_px) for name in styles] for each in encoders]
     networks = [load_stylizer(make_config(style=name)) for name in styles]

@@ -4,6 +4,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 venv=${VIDSTYLE_VENV:-.venv}
+unset PYTHONDONTWRITEBYTECODE # tests start many processes, each of which would compile vidstyle anew
 
 # With a single message, because pip and venv explain themselves at length already.
 fail() {

@@ -26,6 +26,7 @@ from typing import cast
 import cv2
 import torch
 import torch.nn.functional as F
+from arguments import count, output_file
 from held_out import held_out_pictures
 from torch import Tensor
 
@@ -98,13 +99,13 @@ class PlainDis:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("weights", nargs="*", type=Path, help="RAFT-small weight files")
-    parser.add_argument("--updates", type=int, default=12, help="RAFT's refinements")
+    parser.add_argument("--updates", type=count, default=12, help="RAFT's refinements")
     parser.add_argument("--scale", type=float, default=1.0, help="RAFT's working resolution over the frame's")
     parser.add_argument("--size", default="640x360", help="of the sequences")
-    parser.add_argument("--samples", type=int, default=4, help="pairs of neighbouring frames a sequence")
-    parser.add_argument("--photos", type=int, default=24, help="held-out photos, and pairs made of them")
+    parser.add_argument("--samples", type=count, default=4, help="pairs of neighbouring frames a sequence")
+    parser.add_argument("--photos", type=count, default=24, help="held-out photos, and pairs made of them")
     parser.add_argument("--threads", type=int, help="CPU threads; all by default")
-    parser.add_argument("--json", type=Path, help="write every figure here")
+    parser.add_argument("--json", type=output_file, help="write every figure here")
     arguments = parser.parse_args()
     if arguments.threads:
         torch.set_num_threads(arguments.threads)

@@ -27,6 +27,7 @@ from torch import Tensor
 
 from vidstyle.compose import load_stylizer
 from vidstyle.config import make_config
+from vidstyle.errors import VidstyleError
 from vidstyle.evaluation.camera_moves import PictureSequence, Pose
 from vidstyle.evaluation.synthetic import sample_scene
 from vidstyle.media.stills import read_style_image, write_still
@@ -47,6 +48,15 @@ def main() -> None:
     parser.add_argument("--picture", action="append", type=Path, help="photo to paint; frames of the sample by default")
     parser.add_argument("--out", type=Path, default=Path("out/styles"))
     arguments = parser.parse_args()
+    try:
+        passed = inspect(arguments)
+    except (VidstyleError, OSError) as error:
+        sys.exit(f"inspect_styles: {error}")
+    sys.exit(0 if passed else 1)
+
+
+def inspect(arguments: argparse.Namespace) -> bool:
+    """Print the table and write the pictures; whether all styles pass."""
     arguments.out.mkdir(parents=True, exist_ok=True)
     scene_frame = cache(sample_scene(1280, HEIGHT_PX).frame)
     pictures = (
@@ -68,9 +78,9 @@ def main() -> None:
         print(f"{stylizer.name:<20}{columns} {error:>12.3f}  {'pass' if good else 'FAIL'}", flush=True)
         for label, picture in pictures.items():
             painted = stylizer(at_height(picture)[None])[0]
-            path = arguments.out / f"{stylizer.name}-{label}.jpg"
+            path = arguments.out / f"{Path(name).stem}-{label}.jpg"
             write_still(path, painted.mul(255).round().byte(), overwrite=True)
-    sys.exit(0 if passed else 1)
+    return passed
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from itertools import islice
 from pathlib import Path
 
 import torch
+from arguments import count, output_file
 from held_out import at_short_side, data_folder, held_out_pictures, held_out_styles, read_square
 from microast import MicroAst
 from perceptual import PerceptualJudge, pruned_encoder
@@ -48,10 +49,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, action="append", help="an AdaIN model; the shipped one by default")
     parser.add_argument("--style-weight", type=float, default=1.0, help="AdaIN's alpha, 0 to 1")
-    parser.add_argument("--styles", type=int, default=10, help="how many of the ten styles")
-    parser.add_argument("--pictures", type=int, default=NUM_CONTENTS, help="how many of the held-out photos")
-    parser.add_argument("--sheet", type=Path, help="write a picture of the results here")
-    parser.add_argument("--json", type=Path, help="write every figure here")
+    parser.add_argument("--styles", type=count, default=10, help="how many of the ten styles")
+    parser.add_argument("--pictures", type=count, default=NUM_CONTENTS, help="how many of the held-out photos")
+    parser.add_argument("--sheet", type=output_file, help="write a picture of the results here")
+    parser.add_argument("--json", type=output_file, help="write every figure here")
     parser.add_argument("--threads", type=int, help="CPU threads; all by default")
     arguments = parser.parse_args()
     if arguments.threads:

@@ -24,6 +24,7 @@ from typing import cast
 
 import cv2
 import torch
+from arguments import output_file
 from consistency_runs import (
     PER_FRAME,
     SOURCE,
@@ -83,10 +84,10 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path("out/consistency"), help="folder of painted frames")
     parser.add_argument("--no-style-distance", action="store_true", help="leave patch-SWD out")
     parser.add_argument("--threads", type=int, help="CPU threads; all by default")
-    parser.add_argument("--json", type=Path, help="write every figure here")
+    parser.add_argument("--json", type=output_file, help="write every figure here")
     parser.add_argument("--figures", nargs="+", default=[], type=Path, help="read these instead of measuring")
-    parser.add_argument("--markdown", type=Path, help="write the tables here")
-    parser.add_argument("--plot", type=Path, help="draw the Pareto curve into this PNG")
+    parser.add_argument("--markdown", type=output_file, help="write the tables here")
+    parser.add_argument("--plot", type=output_file, help="draw the Pareto curve into this PNG")
     options = parser.parse_args()
     if options.threads:
         torch.set_num_threads(options.threads)

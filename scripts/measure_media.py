@@ -35,6 +35,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+from arguments import output_file
 from av.stream import Disposition
 
 CONTAINERS = ("mp4", "mov", "mkv")
@@ -143,7 +144,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--size", help="render smaller, such as 160w; the source's size by default")
     parser.add_argument("--seconds", type=float, help="render only so much of the beginning")
     parser.add_argument("--encoder-preset", default="superfast", help="of x264; ultrafast does not reorder frames")
-    parser.add_argument("--json", type=Path, help="write the figures there")
+    parser.add_argument("--json", type=output_file, help="write the figures there")
     arguments = parser.parse_args()
     arguments.to = arguments.to or list(CONTAINERS)
     return arguments

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from arguments import output_file
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -187,7 +188,7 @@ def main() -> None:
     parser.add_argument("--style", default="starry-night")
     parser.add_argument("--threads", type=int, help="of the server's arithmetic; all cores by default")
     parser.add_argument("--only", help="measure only controls with this word in their name")
-    parser.add_argument("--json", type=Path, help="write the figures there, too")
+    parser.add_argument("--json", type=output_file, help="write the figures there, too")
     options = parser.parse_args()
     found = measure(options)
     print_table(found)

@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
+from arguments import output_file
 from held_out import at_short_side, data_folder
 from perceptual import recipe_of
 from torch import Tensor
@@ -81,7 +82,7 @@ def main() -> None:
     parser.add_argument("--size", default="640x360")
     parser.add_argument("--frames", type=int, default=48)
     parser.add_argument("--threads", type=int, help="CPU threads; all by default")
-    parser.add_argument("--json", type=Path, help="write every figure here")
+    parser.add_argument("--json", type=output_file, help="write every figure here")
     arguments = parser.parse_args()
     if arguments.threads:
         torch.set_num_threads(arguments.threads)

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Literal
 
 import torch
+from arguments import count, output_file
 from held_out import data_folder, held_out_pictures, read_square
 from perceptual import PerceptualJudge, pruned_encoder, recipe_of
 from torch import Tensor
@@ -62,11 +63,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--style", action="append", help="shipped name; all shipped ones by default")
     parser.add_argument("--weights", type=Path, help="judge this file as the one --style's network")
-    parser.add_argument("--pictures", type=int, default=24, help="how many of the 24 held-out ones")
+    parser.add_argument("--pictures", type=count, default=24, help="how many of the 24 held-out ones")
     parser.add_argument("--init", action="append", choices=("content", "noise"), help="default: content")
     parser.add_argument("--iterations", type=int, default=ITERATIONS, help="of L-BFGS")
     parser.add_argument("--threads", type=int, help="CPU threads; all by default")
-    parser.add_argument("--json", type=Path, help="write every figure here")
+    parser.add_argument("--json", type=output_file, help="write every figure here")
     arguments = parser.parse_args()
     if arguments.weights and len(arguments.style or []) != 1:
         parser.error("--weights goes with exactly one --style")

@@ -5,7 +5,7 @@ checkpoint when it is started again.
 
     python scripts/train_builtin.py                                   # all of them
     python scripts/train_builtin.py --only mosaic --threads 1
-    python scripts/train_builtin.py --only mosaic --from-shipped      # the last stage alone, on from what ships
+    python scripts/train_builtin.py --only mosaic --from-shipped      # a stage that was added, on from what ships
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any, cast
 
 import torch
 from held_out import EXCLUDED_PAINTINGS, research_pictures, stills
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from vidstyle.errors import VidstyleError
@@ -250,11 +250,14 @@ class AnyStyleStage:
     Attributes:
         settings: of the training.
         decoder_from: shipped style that the decoder begins as.
+        starts_from_mean_of: begins as the mean of so many stages' weights before it, each of which ended its cosine
+            elsewhere in one valley (Izmailov et al. 2018, sec. 3.2), and ``FURTHER_ON`` from what was before them.
         on_all_photos: those for research, too.
     """
 
     settings: AdaInSettings
     decoder_from: str | None = None
+    starts_from_mean_of: int = 0
     on_all_photos: bool = False
 
 
@@ -265,9 +268,25 @@ FINE_STROKES = AdaInSettings(
     halved_share=0.15,
     weights=AdaInLossWeights(content=1.35, style=30.0, temporal=0.7, lattice=80.0, distillation=0.0),
 )
+
+
+def large_crops(steps: int, content_weight: float, learning_rate: float = 1.2e-3, seed: int = 0) -> AdaInSettings:
+    """Fine strokes in larger crops, whose statistics are nearer to those of whole pictures."""
+    return replace(
+        FINE_STROKES,
+        steps=steps,
+        learning_rate=learning_rate,
+        batch_size=3,
+        crop_px=256,
+        halved_share=0.0,
+        seed=seed,
+        weights=replace(FINE_STROKES.weights, content=content_weight),
+    )
+
+
 #: The student alone; the decoder; the decoder with more weight on the style, and on all photos, as the styles; the
 #: decoder, three times, with less asked of steadiness and more of fine strokes, which were a fifth of a deviation too
-#: faint.
+#: faint; the same, three times, in larger crops; slowly on from the mean of these three.
 ANY_STYLE_STAGES = (
     AnyStyleStage(
         AdaInSettings(
@@ -292,7 +311,17 @@ ANY_STYLE_STAGES = (
     ),
     AnyStyleStage(FINE_STROKES, on_all_photos=True),
     AnyStyleStage(replace(FINE_STROKES, steps=3600, learning_rate=1.5e-3), on_all_photos=True),
+    AnyStyleStage(large_crops(steps=3600, content_weight=1.4), on_all_photos=True),
+    AnyStyleStage(large_crops(steps=2400, content_weight=1.38, seed=1), on_all_photos=True),
+    AnyStyleStage(large_crops(steps=450, content_weight=1.24, seed=2), on_all_photos=True),
+    AnyStyleStage(
+        large_crops(steps=700, content_weight=1.2, learning_rate=6e-4, seed=3),
+        starts_from_mean_of=3,
+        on_all_photos=True,
+    ),
 )
+#: Share of the way from the weights before some stages to the mean of theirs by which what is kept goes beyond it.
+FURTHER_ON = 0.15
 ANY_STYLE_TITLE = "Any picture as style, by adaptive instance normalisation"
 
 
@@ -321,7 +350,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--checkpoint-dir", type=Path, default=Path("runs"), help="where runs keep their state")
     parser.add_argument("--threads", type=int, help="CPU threads; all by default")
     parser.add_argument(
-        "--from-shipped", action="store_true", help="train the last stage alone, on from the weights that ship"
+        "--from-shipped",
+        action="store_true",
+        help="train the stage that was added to a recipe, on from the weights that ship",
     )
     arguments = parser.parse_args()
     if arguments.from_shipped and arguments.only in (None, *bare):
@@ -409,14 +440,18 @@ def train(trainer: Trainer[Any], name: str) -> None:
 
 def build_any_style(data: Path, checkpoint_dir: Path, *, from_shipped: bool = False) -> None:
     """Train the arbitrary-style model: student encoder and decoder."""
-    checkpoint_dir.mkdir(parents=True, exist_ok=True)
     paintings = read_paintings(data / "paintings", leave_out=EXCLUDED_PAINTINGS)
     styles = [*paintings, *painted_pictures(PAINTED_SIZE_PX[0])]
     before = Trained.shipped(len(ANY_STYLE_STAGES), ANY_STYLE) if from_shipped else Trained()
     net = load_adain(ANY_STYLE) if from_shipped else None
+    # Not a full run's own last stage, which goes on from other weights.
+    kept = checkpoint_dir / "from-shipped" if from_shipped else checkpoint_dir
+    kept.mkdir(parents=True, exist_ok=True)
     trainers: list[Trainer[AdaInNet]] = []
     for index, stage in list(enumerate(ANY_STYLE_STAGES))[len(before.stages) :]:
-        settings, name = stage.settings, stage.decoder_from
+        settings, name, num_averaged = stage.settings, stage.decoder_from, stage.starts_from_mean_of
+        if net is not None and num_averaged and trainers:  # what ships is such a mean
+            net.load_state_dict(mean_further_on(*(each.averaged_net for each in trainers[-num_averaged - 1 :])))
         photos = stills(data / CONTENT) + (research_pictures(data) if stage.on_all_photos else [])
         objective = AdaInObjective(
             ContentCrops(photos, settings.crop_px),
@@ -426,7 +461,7 @@ def build_any_style(data: Path, checkpoint_dir: Path, *, from_shipped: bool = Fa
             start_from=net,
             decoder_from=load_feedforward(WEIGHTS / f"{name}.safetensors").net if name else None,
         )
-        trainers.append(Trainer(objective, settings, checkpoint_dir / f"{ANY_STYLE.stem}.{index + 1}.checkpoint"))
+        trainers.append(Trainer(objective, settings, kept / f"{ANY_STYLE.stem}.{index + 1}.checkpoint"))
         train(trainers[-1], f"{ANY_STYLE.stem} {index + 1}/{len(ANY_STYLE_STAGES)}")
         net = trainers[-1].averaged_net
     save_adain(ANY_STYLE, trainers[-1].averaged_net, StyleCard(ANY_STYLE.stem, ANY_STYLE_TITLE))
@@ -440,8 +475,14 @@ def build_any_style(data: Path, checkpoint_dir: Path, *, from_shipped: bool = Fa
         "starts_from": ", ".join(
             f"{stage.decoder_from}, the decoder" for stage in ANY_STYLE_STAGES if stage.decoder_from
         ),
+        "averaged_stages": [
+            f"{index - stage.starts_from_mean_of + 1} to {index}"
+            for index, stage in enumerate(ANY_STYLE_STAGES)
+            if stage.starts_from_mean_of
+        ],
+        "further_on": FURTHER_ON,
         **training_card(before.and_then(trainers), trainers[-1], ANY_STYLE),
-        **all_content("the last four stages"),
+        **all_content("the last eight stages"),
     }
     ANY_STYLE.with_suffix(".toml").write_text(to_toml(card), encoding="utf-8")
     print(f"wrote {ANY_STYLE} and its card")
@@ -466,6 +507,12 @@ def all_content(where: str) -> dict[str, str]:
         "content_source": f"{CONTENT_SOURCE}; in {where} also 376 photographs of ImageNet samples and BSDS500",
         "content_licence": f"{CONTENT_LICENCE}; ImageNet samples and BSDS500: non-commercial research",
     }
+
+
+def mean_further_on(before: nn.Module, *nets: nn.Module) -> dict[str, Tensor]:
+    states = [net.state_dict() for net in nets]
+    means = {name: torch.stack([state[name] for state in states]).mean(0) for name in states[0]}
+    return {name: torch.lerp(value, means[name], 1 + FURTHER_ON) for name, value in before.state_dict().items()}
 
 
 def training_card(trained: Trained, last: Trainer[Any], weights: Path) -> dict[str, Any]:

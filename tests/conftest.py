@@ -1,4 +1,7 @@
-"""Fixtures shared by all tests."""
+"""Fixtures shared by all tests.
+
+What they need is imported inside them: pytest-xdist loads this file before it starts its workers, which need torch.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
-import media_factory as factory
 import pytest
-import torch
 from hypothesis import settings
 
 # Tests assert behaviour, never times; what is slow on a busy machine is not wrong.
@@ -20,6 +20,9 @@ settings.load_profile("vidstyle")
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread() -> None:
     """Tiny operations spread over busy cores spend their time waiting for each other."""
+    import cv2
+    import torch
+
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
 
@@ -49,10 +52,14 @@ def media_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def clip_mp4(media_dir: Path) -> Path:
     """Two seconds of 64x48 H.264 at 24 fps with stereo AAC."""
+    import media_factory as factory
+
     return factory.make_clip(media_dir / "clip.mp4", audio="aac", num_frames=48)
 
 
 @pytest.fixture(scope="session")
 def clip_vfr_mkv(media_dir: Path) -> Path:
     """H.264 with uneven frame times and PCM sound, in milliseconds."""
+    import media_factory as factory
+
     return factory.make_clip(media_dir / "vfr.mkv", audio="pcm_s16le", pts=factory.VFR_PTS_MS, time_base=factory.MS)

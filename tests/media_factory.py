@@ -11,6 +11,7 @@ from typing import Any
 import av
 import numpy as np
 from av.codec.context import Flags
+from av.video.reformatter import VideoReformatter
 
 from vidstyle.media import VideoWriter, open_writer
 from vidstyle.media.plan import plan_output
@@ -178,6 +179,14 @@ def audio_samples(path: Path) -> tuple[int, float]:
     return sum(f.samples for f in frames), float(frames[0].pts * frames[0].time_base)
 
 
+def rgb_frames(path: Path) -> np.ndarray:
+    """(N, H, W, 3) uint8, every frame as FFmpeg converts it."""
+    reformatter = VideoReformatter()  # one for all: a frame's own starts its threads anew
+    with av.open(str(path)) as container:
+        shown = [reformatter.reformat(frame, format="rgb24", threads=1) for frame in container.decode(video=0)]
+    return np.stack([frame.to_ndarray() for frame in shown])
+
+
 def stored_color(path: Path) -> tuple[int, int, int, int]:
     """(matrix, primaries, transfer, range) code points as tagged on the first frame."""
     with av.open(str(path)) as container:
@@ -193,7 +202,7 @@ def _color_tags(matrix: str | None, color_range: str | None) -> dict[str, int]:
 def _frame(rgb: np.ndarray, pixel_format: str, matrix: str | None, color_range: str | None) -> Any:
     """Converts with numpy's own arithmetic where a matrix is named, so that tests do not trust swscale twice."""
     if matrix is None:
-        return av.VideoFrame.from_ndarray(rgb).reformat(format=pixel_format)
+        return av.VideoFrame.from_ndarray(rgb).reformat(format=pixel_format, threads=1)
     if pixel_format != "yuv444p":
         raise ValueError("named matrices are made in yuv444p")
     kr, kb = {"bt709": (0.2126, 0.0722), "smpte170m": (0.299, 0.114)}[matrix]

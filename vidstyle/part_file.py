@@ -7,6 +7,7 @@ import errno
 import os
 import stat
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from vidstyle.errors import OpenError
@@ -20,9 +21,9 @@ _NUM_ATTEMPTS = 10
 
 
 class PartFile:
-    """An empty file at ``part``, locked: a second render to the same output is refused instead of mixed in.
+    """An empty file at ``part``, locked: a second run to the same output is refused instead of mixed in.
 
-    The lock ends with the process, so that what a killed render left is taken over. Where the file system has no locks
+    The lock ends with the process, so that what a killed run left is taken over. Where the file system has no locks
     (some network shares) the file is used without.
 
     Args:
@@ -33,7 +34,7 @@ class PartFile:
         path: ``part``.
 
     Raises:
-        OpenError: another render is writing it, or it cannot be created.
+        OpenError: another run is writing it, or it cannot be created.
     """
 
     def __init__(self, part: Path, output: Path) -> None:
@@ -123,28 +124,41 @@ class PartFile:
 
     def _held(self) -> OpenError:
         return OpenError(
-            f"{self._output} is being written by another render; wait for it or choose another name.", self._output
+            f"{self._output} is being written by another run; wait for it or choose another name.", self._output
         )
+
+
+@contextlib.contextmanager
+def reserved(
+    path: Path, *, source: Path | None = None, overwrite: bool = False
+) -> Iterator[Callable[[bytes | memoryview], None]]:
+    """Hold a file's name while its content is made; what is yielded writes it, whole or not at all.
+
+    Args:
+        path: where to.
+        source: what it is made from, and must not replace.
+        overwrite: replace an existing file, be it one that has come meanwhile.
+
+    Raises:
+        OpenError: as ``claim_output``, or another run is writing it.
+        OSError: the system refuses, as a full disk does.
+    """
+    part = PartFile(claim_output(path, source=source, overwrite=overwrite), path)
+
+    def write(content: bytes | memoryview) -> None:
+        part.path.write_bytes(content)
+        claim_output(path, overwrite=overwrite)
+        part.publish()
+
+    try:
+        yield write
+    finally:
+        part.discard()
 
 
 def write_whole(
     path: Path, content: bytes | memoryview, *, source: Path | None = None, overwrite: bool = False
 ) -> None:
-    """Write a file that appears whole or not at all.
-
-    Args:
-        path: where to.
-        content: all of it.
-        source: what it was made from, and must not replace.
-        overwrite: replace an existing file.
-
-    Raises:
-        OpenError: as ``claim_output``, or another process is writing it.
-        OSError: the system refuses, as a full disk does.
-    """
-    part = PartFile(claim_output(path, source=source, overwrite=overwrite), path)
-    try:
-        part.path.write_bytes(content)
-        part.publish()
-    finally:
-        part.discard()
+    """Write a file that appears whole or not at all; arguments and errors as of ``reserved``."""
+    with reserved(path, source=source, overwrite=overwrite) as write:
+        write(content)

@@ -63,8 +63,7 @@ def write_clip(path: Path, pictures: list[np.ndarray]) -> Path:
 
 def rgb_frames(path: Path) -> np.ndarray:
     """(N, 3, H, W) uint8."""
-    with av.open(str(path)) as container:
-        return np.stack([f.to_ndarray(format="rgb24").transpose(2, 0, 1) for f in container.decode(video=0)])
+    return factory.rgb_frames(path).transpose(0, 3, 1, 2)
 
 
 def psnr(a: np.ndarray, b: np.ndarray) -> float:
@@ -234,7 +233,7 @@ def test_a_preview_shows_what_a_render_makes(
     name: str, paint: Callable[..., np.ndarray], plain: np.ndarray, clip: Path, mattes: Path, painted_style: Path
 ) -> None:
     settings = {"style": str(painted_style), "consistency": CONSISTENCY} | CONTROLS[name](mattes, painted_style)
-    whole = paint(**settings)
+    whole = paint(end_seconds=23 / 24, **settings)
     (cell,) = package.preview(clip, at=22.5 / 24, flow="dis", **settings).cells
     assert psnr(cell.stylized.numpy(), whole[22]) > 45
     assert psnr(plain[22], whole[22]) < 40, "the control changes nothing"
@@ -315,7 +314,8 @@ def test_a_brush_that_grows_in_a_batch(paint: Callable[..., np.ndarray], batch_s
     keys = [{"at": 0, "style_scale": 0.5}, {"at": 1, "style_scale": 1.5}]
     moving = paint(keyframes=keys, **common)
     for index, scale in ((0, 0.5), (12, 1.0), (24, 1.5), (28, 1.5)):
-        assert psnr(moving[index], paint(style_scale=scale, **common)[index]) > 55
+        (alone,) = paint(style_scale=scale, frames=f"{index}-{index}", **common)
+        assert psnr(moving[index], alone) > 55
 
 
 def test_a_part_is_turned_as_the_whole(paint: Callable[..., np.ndarray], mattes: Path) -> None:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from clip_factory import sliding
 
 from vidstyle.compose import Composition
 from vidstyle.config import make_config
 from vidstyle.evaluation.metrics import psnr
-from vidstyle.evaluation.synthetic import sample_scene
 from vidstyle.frames import VideoFrame
 
 SIZE = (160, 96)
@@ -20,8 +20,8 @@ NUM_FRAMES = 8
 
 @pytest.fixture(scope="module")
 def frames() -> list[VideoFrame]:
-    scene = sample_scene(*SIZE, 12)
-    return [VideoFrame(scene.frame(index), index, Fraction(1) / scene.fps) for index in range(NUM_FRAMES)]
+    pictures = sliding(NUM_FRAMES, SIZE)
+    return [VideoFrame(picture, index, Fraction(1, 24)) for index, picture in enumerate(pictures)]
 
 
 def painted(device: str, precision: str, style: Path, frames: list[VideoFrame]) -> list[torch.Tensor]:

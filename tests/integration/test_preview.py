@@ -116,10 +116,9 @@ def test_a_part_is_warmed_up_by_the_command(
     output = tmp_path / "part.mkv"
     arguments = ("--style", painted_style, "--consistency", consistency, "--flow", "dis", "--frames", "60-62")
     assert vidstyle("stylize", moving_clip, output, *arguments, "--codec", "ffv1", "--pix-fmt", "bgr0").exit_code == 0
-    with av.open(str(output)) as container:
-        pictures = [frame.to_ndarray(format="rgb24").transpose(2, 0, 1) for frame in container.decode(video=0)]
+    pictures = factory.rgb_frames(output)
     assert len(pictures) == 3
-    assert psnr(pictures[0], whole[60].data.numpy()) > 45
+    assert psnr(pictures[0].transpose(2, 0, 1), whole[60].data.numpy()) > 45
 
 
 def test_a_preview_of_a_part_is_the_whole_render_s_frame(moving_clip: Path, painted_style: Path) -> None:

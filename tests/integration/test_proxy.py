@@ -23,12 +23,6 @@ def large_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return factory.make_clip(path, size=(408, 720), num_frames=12)
 
 
-def frames_of(path: Path) -> np.ndarray:
-    """(N, H, W, 3) uint8."""
-    with av.open(str(path)) as container:
-        return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
-
-
 def test_strengths_make_rows_of_one_painting(vidstyle, clip_mp4: Path, painted_style: Path, tmp_path: Path) -> None:
     settings = {"style": str(painted_style), "flow": "dis"}
     report = package.preview(clip_mp4, tmp_path / "sheet.png", at=[0.5, 1.5], strength=[0.3, 1], **settings)
@@ -102,7 +96,7 @@ def test_a_proxy_is_a_piece_of_the_render(vidstyle, clip_mp4: Path, painted_styl
     settings["keyframes"] = [{"at": 0.5, "strength": 0.0}, {"at": 1.5, "strength": 1.0}]
     package.stylize(clip_mp4, tmp_path / "whole.mkv", **settings)
     report = package.preview(clip_mp4, tmp_path / "piece.mkv", at=1.01, clip_seconds=0.5, **settings)
-    whole, piece = frames_of(tmp_path / "whole.mkv"), frames_of(tmp_path / "piece.mkv")
+    whole, piece = factory.rgb_frames(tmp_path / "whole.mkv"), factory.rgb_frames(tmp_path / "piece.mkv")
     assert report.clip is not None
     assert (report.sheet, report.cells, report.clip.num_frames, report.clip.notes) == (None, (), 12, ())
     assert len(piece) == 12
@@ -136,7 +130,7 @@ def test_a_proxy_of_what_is_left(vidstyle, clip_mp4: Path, tmp_path: Path) -> No
     done = vidstyle("preview", clip_mp4, tmp_path / "out.mp4", "--clip", 3, "--at", 1.75, "--style", "identity")
     assert done.exit_code == 0
     assert "note: From 1.75 s on 0.25 s are left" in done.stdout
-    assert len(frames_of(tmp_path / "out.mp4")) == 6
+    assert len(factory.rgb_frames(tmp_path / "out.mp4")) == 6
 
 
 def test_a_proxy_of_a_sequence(tmp_path: Path, painted_style: Path) -> None:
@@ -146,12 +140,12 @@ def test_a_proxy_of_a_sequence(tmp_path: Path, painted_style: Path) -> None:
         tmp_path / "shot.%04d.png", tmp_path / "out.mkv", at=0.26, clip_seconds=0.125, estimate=True, **LOSSLESS,
         style=str(painted_style),
     )  # fmt: skip
-    assert len(frames_of(tmp_path / "out.mkv")) == 3
+    assert len(factory.rgb_frames(tmp_path / "out.mkv")) == 3
     assert report.estimates[0].num_frames == 12
     (cell,) = package.preview(
         tmp_path / "shot.%04d.png", at=0.26, style=str(painted_style), flow="dis", consistency=0.5
     ).cells
-    assert cell.stylized.permute(1, 2, 0).numpy() == pytest.approx(frames_of(tmp_path / "out.mkv")[0], abs=1)
+    assert cell.stylized.permute(1, 2, 0).numpy() == pytest.approx(factory.rgb_frames(tmp_path / "out.mkv")[0], abs=1)
 
 
 #: Output, arguments, exit code, and what must be said.

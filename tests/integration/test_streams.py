@@ -462,7 +462,7 @@ def test_sound_in_its_own_frames_keeps_its_samples(tmp_path) -> None:
 
 def test_two_renders_to_one_output_do_not_mix(tmp_path, clip_mp4: Path) -> None:
     with open_video(clip_mp4) as reader, factory.open_output(tmp_path / "out.mp4", reader) as first:
-        with open_video(clip_mp4) as other, pytest.raises(OpenError, match="another render"):
+        with open_video(clip_mp4) as other, pytest.raises(OpenError, match="another run"):
             factory.open_output(tmp_path / "out.mp4", other)
         for item in reader:
             first.write(item)

@@ -40,12 +40,6 @@ def decoded(path: Path) -> np.ndarray:
         return np.stack([item.data.numpy() for item in reader if isinstance(item, VideoFrame)])
 
 
-def pictures(path: Path) -> np.ndarray:
-    """(N, H, W, 3) uint8."""
-    with av.open(str(path)) as container:
-        return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
-
-
 def psnr(a: np.ndarray, b: np.ndarray) -> float:
     error = np.square(a.astype(np.float64) - b).mean()
     return float(10 * np.log10(255**2 / error)) if error else float("inf")
@@ -101,7 +95,7 @@ def test_colour_tags_and_colours_are_kept(vidstyle, tmp_path: Path, matrix: str)
     output = tmp_path / "out.mp4"
     assert vidstyle("stylize", source, output, *PLAIN, "--pix-fmt", "yuv444p", "--crf", "4").exit_code == 0
     assert factory.stored_color(output) == factory.stored_color(source)
-    assert psnr(pictures(output), pictures(source)) > 38
+    assert psnr(factory.rgb_frames(output), factory.rgb_frames(source)) > 38
 
 
 def test_a_turned_clip_comes_out_as_it_is_seen(vidstyle, tmp_path: Path) -> None:
@@ -109,9 +103,8 @@ def test_a_turned_clip_comes_out_as_it_is_seen(vidstyle, tmp_path: Path) -> None
     assert vidstyle("stylize", source, tmp_path / "out.mp4", *PLAIN).exit_code == 0
     info = probe_video(tmp_path / "out.mp4")
     assert info.upright_size == (48, 64)
-    with av.open(str(source)) as container:
-        upright = np.rot90(next(container.decode(video=0)).to_ndarray(format="rgb24"), 1)
-    assert psnr(pictures(tmp_path / "out.mp4")[0], upright) > 28
+    upright = np.rot90(factory.rgb_frames(source)[0], 1)
+    assert psnr(factory.rgb_frames(tmp_path / "out.mp4")[0], upright) > 28
 
 
 def test_odd_sizes_are_kept_where_the_format_has_them(vidstyle, painted_style: Path, tmp_path: Path) -> None:
@@ -129,7 +122,7 @@ def test_identity_without_consistency_gives_the_clip_back(vidstyle, clip_mp4: Pa
 
 def test_a_style_really_paints(vidstyle, painted_style: Path, clip_mp4: Path, tmp_path: Path) -> None:
     assert vidstyle("stylize", clip_mp4, tmp_path / "out.mp4", "--style", painted_style).exit_code == 0
-    assert psnr(pictures(tmp_path / "out.mp4"), pictures(clip_mp4)) < 20
+    assert psnr(factory.rgb_frames(tmp_path / "out.mp4"), factory.rgb_frames(clip_mp4)) < 20
 
 
 def test_gif_in_and_out(vidstyle, painted_style: Path, clip_mp4: Path, tmp_path: Path) -> None:
@@ -187,7 +180,7 @@ def test_a_picture_as_style(vidstyle, style_picture: Path, adain_model: Path, cl
     assert done.exit_code == 0
     assert "style 'waves'" in done.stdout
     assert vidstyle("stylize", clip_mp4, tmp_path / "none.mp4", *arguments, "--style-weight", "0").exit_code == 0
-    assert psnr(pictures(tmp_path / "full.mp4"), pictures(tmp_path / "none.mp4")) < 40
+    assert psnr(factory.rgb_frames(tmp_path / "full.mp4"), factory.rgb_frames(tmp_path / "none.mp4")) < 40
 
 
 @pytest.mark.skipif(not ANY_STYLE.is_file(), reason="no model for any style ships")
@@ -199,8 +192,8 @@ def test_any_picture_is_a_style_with_what_ships(vidstyle, style_picture: Path, c
         arguments = ("--style", warm, "--style-weight", weight, "--end", "0.3")
         done = vidstyle("stylize", clip_mp4, tmp_path / f"{weight}.mp4", *arguments)
         assert done.exit_code == 0
-    source = pictures(clip_mp4)[: len(pictures(tmp_path / "0.mp4"))]
-    painted, plain = pictures(tmp_path / "1.mp4"), pictures(tmp_path / "0.mp4")
+    source = factory.rgb_frames(clip_mp4)[: len(factory.rgb_frames(tmp_path / "0.mp4"))]
+    painted, plain = factory.rgb_frames(tmp_path / "1.mp4"), factory.rgb_frames(tmp_path / "0.mp4")
     assert psnr(plain, source) > psnr(painted, source) + 3
     mean_errors = [np.abs(np.mean(clip, axis=(0, 1, 2)) - style.mean((0, 1))).mean() for clip in (painted, plain)]
     assert mean_errors[0] < 0.3 * mean_errors[1]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import av
+import media_factory as factory
 import numpy as np
 import pytest
 from PIL import Image
@@ -20,7 +20,6 @@ from vidstyle.ui.controls import CONTROLS
 from vidstyle.ui.session import Session
 
 AT = 1.04
-INDEX = int(AT * RATE)
 #: Warm-up shorter than what lies before the moment, so that it matters.
 PLAIN = {"style": STYLE, "flow": "dis", "consistency": 0.6}
 
@@ -103,7 +102,7 @@ def files(folder: Path) -> Path:
     return folder
 
 
-def rendered(files: Path, settings: dict[str, Any], index: int = INDEX) -> np.ndarray:
+def rendered(files: Path, settings: dict[str, Any], at: float = AT) -> np.ndarray:
     """A frame of the full render, without loss."""
     named = {
         name: value if name == "style" else files / str(value)
@@ -115,16 +114,14 @@ def rendered(files: Path, settings: dict[str, Any], index: int = INDEX) -> np.nd
     vidstyle.stylize(
         files / "waves.mp4",
         output,
-        end_seconds=AT + 0.2,
+        end_seconds=at + 0.2,
         codec="ffv1",
         pixel_format="bgr0",
         audio="drop",
         overwrite=True,
         **(settings | named),
     )
-    with av.open(str(output)) as container:
-        frames = [picture.to_ndarray(format="rgb24") for picture in container.decode(video=0)]
-    return np.asarray(frames[index])
+    return np.asarray(factory.rgb_frames(output)[int(at * int(settings.get("fps", RATE)))])
 
 
 def shown(page: TestClient, settings: dict[str, Any], at: float = AT) -> np.ndarray:
@@ -135,8 +132,7 @@ def shown(page: TestClient, settings: dict[str, Any], at: float = AT) -> np.ndar
 def test_a_control_shows_what_it_renders(page: TestClient, files: Path, turned: dict[str, Any], is_seen: bool) -> None:
     plain = shown(page, PLAIN)  # what is remembered of it must not come back
     seen = shown(page, PLAIN | turned)
-    index = INDEX * 6 // RATE if "fps" in turned else INDEX
-    assert psnr(seen, rendered(files, PLAIN | turned, index)) > 45
+    assert psnr(seen, rendered(files, PLAIN | turned)) > 45
     assert psnr(shown(page, PLAIN), plain) > 60
     if is_seen and seen.shape == plain.shape:
         assert psnr(seen, plain) < 55
@@ -181,7 +177,7 @@ def test_beside_what_is_not_painted_every_layer_goes_on_with_its_own_past(
     session.base = make_config(**settings, regions=regions)
     page.post("/api/prepare", json={"clip": "waves.mp4", "at": at, "kind": "parity", "settings": settings})
     for turned in ({}, {"strength": 0.5}, {"consistency": 0.8}, {}):
-        wanted = rendered(files, settings | turned | {"regions": regions}, int(at * RATE))
+        wanted = rendered(files, settings | turned | {"regions": regions}, at)
         assert psnr(shown(page, settings | turned, at), wanted) > 45
 
 
@@ -196,7 +192,7 @@ def test_one_thing_after_the_other_shows_what_it_renders(page: TestClient, files
         ({"lut_at": "after"}, AT + 1 / RATE),
     ):
         now |= turned
-        assert psnr(shown(page, now, moment), rendered(files, now, int(moment * RATE))) > 45
+        assert psnr(shown(page, now, moment), rendered(files, now, moment)) > 45
 
 
 def test_any_consistency_is_near_once_painted_ahead(

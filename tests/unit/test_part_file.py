@@ -33,7 +33,7 @@ def test_nothing_stays_when_discarded(tmp_path: Path) -> None:
 def test_a_second_one_is_refused_while_the_first_lives(tmp_path: Path) -> None:
     first = make(tmp_path)
     first.path.write_bytes(b"halfway")
-    with pytest.raises(OpenError, match=r"another render; wait for it or choose another name\.$"):
+    with pytest.raises(OpenError, match=r"another run; wait for it or choose another name\.$"):
         make(tmp_path)
     assert first.path.read_bytes() == b"halfway"
     first.discard()

@@ -419,6 +419,22 @@ def test_inspection_says_what_it_measures() -> None:
     assert "python scripts/inspect_styles.py" in result.stdout
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("inspect_styles.py", "--style", "nonsense"), "inspect_styles: There is no style or file 'nonsense'"),
+        (("inspect_styles.py", "--picture", "absent.jpg"), "inspect_styles: absent.jpg"),
+        (("measure_adain.py", "--styles", "0"), "got 0; give a number from 1 up"),
+        (("measure_adain.py", "--json", "/dev/null/figures.json"), "figures.json cannot be written there"),
+    ],
+)
+def test_what_a_script_cannot_use_is_a_sentence_before_it_measures(arguments: tuple[str, ...], said: str) -> None:
+    result = run_script(*arguments)
+    assert result.exit_code in (1, 2)
+    assert said in result.stderr
+    assert "Traceback" not in result.stderr
+
+
 def test_without_the_data_folder_one_sentence_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("VIDSTYLE_TEST_DATA", raising=False)
     result = run_script("measure_adain.py")

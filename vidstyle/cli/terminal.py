@@ -16,9 +16,9 @@ def say(line: str, *, err: bool = False) -> None:
 
 
 def printable(line: str) -> str:
-    """A line without what a terminal obeys, such as the escape sequences that names and titles of files can hold."""
-    return "".join("?" if _is_obeyed(letter) else letter for letter in line)
+    """A line without what names of files can hold: escape sequences, which a terminal obeys, and odd bytes."""
+    return "".join("?" if _is_no_text(letter) else letter for letter in line)
 
 
-def _is_obeyed(letter: str) -> bool:
-    return unicodedata.category(letter) in ("Cc", "Zl", "Zp") or letter in _TURNS
+def _is_no_text(letter: str) -> bool:
+    return unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") or letter in _TURNS

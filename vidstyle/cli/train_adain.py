@@ -20,18 +20,28 @@ _WEIGHT = click.FloatRange(min=0)
 @click.option("--styles", required=True, type=click.Path(path_type=Path), help="Folder of paintings to learn from.")
 @click.option("--out", "-o", "output", required=True, type=click.Path(path_type=Path), help="Model file to write.")
 @click.option("--painted/--no-painted", default=True, help="Learn from pictures painted by program as well.")
-@click.option("--encoder", help="What judges and is learnt from: vgg19, vgg16 or a VGG weight file.")
+@click.option(
+    "--encoder",
+    show_default="vgg19 where it is on this machine or may be fetched, else builtin",
+    help="What judges and is learnt from: vgg19, vgg16, builtin or a VGG weight file.",
+)
 @click.option("--steps", type=click.IntRange(min=1), default=_DEFAULTS.steps, help="Optimiser steps.")
 @click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="Stop after so long, if that is sooner.")
 @click.option("--style-size", type=int, default=_DEFAULTS.style_size_px, help="Short side of the paintings.")
 @click.option("--style-weight", type=_WEIGHT, default=_DEFAULTS.weights.style, help="How much the style counts.")
 @click.option("--content-weight", type=_WEIGHT, default=_DEFAULTS.weights.content, help="How much the content counts.")
 @click.option("--temporal-weight", type=_WEIGHT, default=_DEFAULTS.weights.temporal, help="How much steadiness counts.")
+@click.option(
+    "--learning-rate",
+    type=click.FloatRange(min=0, min_open=True),
+    default=_DEFAULTS.learning_rate,
+    help="Peak rate; lower it where a run diverges.",
+)
 @click.option("--crop", type=int, default=_DEFAULTS.crop_px, help="Side of a training crop; a multiple of 32.")
 @click.option("--batch-size", type=click.IntRange(min=1), default=_DEFAULTS.batch_size, help="Crops a step.")
 @click.option("--seed", type=int, default=_DEFAULTS.seed, help="Of weights, crops and motion.")
 @click.option("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps.")
-@click.option("--threads", type=click.IntRange(min=1), help="CPU threads to use; all by default.")
+@click.option("--threads", type=click.IntRange(1, 1024), help="CPU threads to use; all by default.")
 @click.option("--name", help="What the model is called; by default the output's name.")
 @click.option("--title", default="", help="One line about it.")
 @click.option("--allow-download", is_flag=True, help="Fetch the encoder's weights if they are not on this machine.")
@@ -49,6 +59,7 @@ def adain(
     style_weight: float,
     content_weight: float,
     temporal_weight: float,
+    learning_rate: float,
     crop: int,
     batch_size: int,
     seed: int,
@@ -74,6 +85,7 @@ def adain(
         steps=steps,
         minutes=minutes,
         batch_size=batch_size,
+        learning_rate=learning_rate,
         crop_px=crop,
         style_size_px=style_size,
         seed=seed,

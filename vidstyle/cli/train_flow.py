@@ -7,6 +7,7 @@ from shlex import quote
 
 import click
 
+from vidstyle.cli.terminal import say
 from vidstyle.cli.training_progress import say_result, shown
 from vidstyle.training.flow_settings import FlowSettings
 
@@ -33,7 +34,7 @@ _DEFAULTS = FlowSettings()
 )
 @click.option("--seed", type=int, default=_DEFAULTS.seed, help="Of weights and pairs.")
 @click.option("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps.")
-@click.option("--threads", type=click.IntRange(min=1), help="CPU threads to use; all by default.")
+@click.option("--threads", type=click.IntRange(1, 1024), help="CPU threads to use; all by default.")
 @click.option("--overwrite", "-y", is_flag=True, help="Replace an existing output.")
 def flow(
     *,
@@ -91,4 +92,4 @@ def flow(
         )
 
     say_result(result.weights, result.final)
-    click.echo(f"  use it: vidstyle stylize INPUT OUTPUT --flow raft --flow-weights {quote(str(result.weights))}")
+    say(f"  use it: vidstyle stylize INPUT OUTPUT --flow raft --flow-weights {quote(str(result.weights))}")

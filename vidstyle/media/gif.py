@@ -53,7 +53,7 @@ class GifWriter:
             overwrite: replace an existing file.
 
         Raises:
-            OpenError: exists already, is the input itself, is being written by another render, or cannot be written
+            OpenError: exists already, is the input itself, is being written by another run, or cannot be written
                 there.
         """
         self._path = Path(path)

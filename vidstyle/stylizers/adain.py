@@ -15,11 +15,12 @@ from vidstyle.errors import CheckpointMismatchError
 from vidstyle.imaging.color_transfer import ColorStatistics, monge_kantorovich
 from vidstyle.imaging.opencv import to_channels_last
 from vidstyle.imaging.padding import pad_to_multiple
+from vidstyle.part_file import write_whole
 from vidstyle.stylizers.checkpoint import FORMAT, MAX_BLOCKS, StyleCard, load_into, width_of
 from vidstyle.stylizers.encoder import VggEncoder, encoder_from_tensors
 from vidstyle.stylizers.feedforward import BlurPoolNet
 from vidstyle.stylizers.resampling import BlurPool, ConvBlurPool, DoubledConv, double
-from vidstyle.weights.files import load_tensors, save_tensors, to_float
+from vidstyle.weights.files import load_tensors, packed, to_float
 
 if TYPE_CHECKING:
     from vidstyle.stylizers.pytorch_adain import PytorchAdaInDecoder
@@ -332,12 +333,17 @@ class AdaInStylizer:
 
 
 def save_adain(path: Path, net: AdaInNet, card: StyleCard) -> None:
-    """Write an AdaIN model as fp16 safetensors; whole or not at all."""
+    """Write a model file, whole or not at all; an existing one is replaced."""
+    write_whole(path, packed_adain(net, card), overwrite=True)
+
+
+def packed_adain(net: AdaInNet, card: StyleCard) -> bytes:
+    """A model file's content: fp16 tensors, architecture and name in the metadata."""
     metadata = {"format": FORMAT, "architecture": "adain", "pooling": net.encoder.pooling, **asdict(card)}
     tensors = {f"encoder.conv0.{key}": value for key, value in net.encoder.color.state_dict().items()}
     tensors |= {f"encoder.{key}": value for key, value in net.encoder.layers.state_dict().items()}
     tensors |= {f"decoder.{key}": value for key, value in net.decoder.state_dict().items()}
-    save_tensors(path, {key: value.half() for key, value in tensors.items()}, metadata)
+    return packed({key: value.half() for key, value in tensors.items()}, metadata)
 
 
 def load_adain(path: Path) -> AdaInNet:

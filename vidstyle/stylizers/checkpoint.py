@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from vidstyle.errors import CheckpointMismatchError
 from vidstyle.imaging.opencv import to_channels_last
 from vidstyle.imaging.padding import pad_to_multiple
+from vidstyle.part_file import write_whole
 from vidstyle.stylizers.cyclegan import ResnetGenerator, generator_for, is_resnet_generator, used_tensors
 from vidstyle.stylizers.feedforward import BlurPoolNet, JohnsonNet
-from vidstyle.weights.files import load_tensors, save_tensors, to_float
+from vidstyle.weights.files import load_tensors, packed, save_tensors, to_float
 from vidstyle.weights.registry import Style, find_style, new_style_path, one_line
 
 FORMAT = "vidstyle-1"
@@ -26,7 +27,7 @@ FeedforwardNet = BlurPoolNet | JohnsonNet | ResnetGenerator
 
 @dataclass(frozen=True, slots=True)
 class StyleCard:
-    """What a style file says about itself.
+    """What a style file says about itself; ``?`` stands for what is no text, such as odd bytes of a file's name.
 
     Attributes:
         name: what a user calls the style.
@@ -37,6 +38,10 @@ class StyleCard:
     name: str
     title: str = ""
     source: str = ""
+
+    def __post_init__(self) -> None:
+        for name, text in asdict(self).items():
+            object.__setattr__(self, name, text.encode("utf-8", "replace").decode())
 
 
 class FeedforwardStylizer:
@@ -80,7 +85,12 @@ class IdentityStylizer:
 
 
 def save_feedforward(path: Path, net: BlurPoolNet, card: StyleCard) -> None:
-    """Write a style file: fp16 tensors, architecture and style in the metadata; whole or not at all."""
+    """Write a style file, whole or not at all; an existing one is replaced."""
+    write_whole(path, packed_feedforward(net, card), overwrite=True)
+
+
+def packed_feedforward(net: BlurPoolNet, card: StyleCard) -> bytes:
+    """A style file's content: fp16 tensors, architecture and style in the metadata."""
     metadata = {
         "format": FORMAT,
         "architecture": "blurpool",
@@ -88,7 +98,7 @@ def save_feedforward(path: Path, net: BlurPoolNet, card: StyleCard) -> None:
         "num_blocks": str(len(net.trunk)),
         **{key: str(value) for key, value in asdict(card).items()},
     }
-    save_tensors(path, {key: value.half() for key, value in net.state_dict().items()}, metadata)
+    return packed({key: value.half() for key, value in net.state_dict().items()}, metadata)
 
 
 def load_feedforward(path: Path) -> FeedforwardStylizer:
@@ -105,13 +115,12 @@ def load_feedforward(path: Path) -> FeedforwardStylizer:
         UnsupportedCheckpointError: not a safe, readable weight file.
         CheckpointMismatchError: tensors of another architecture.
     """
-    tensors, metadata = load_tensors(path)
-    if is_resnet_generator(tensors):
-        tensors = used_tensors(tensors)
-    else:
-        # Running statistics of InstanceNorm were saved by old torch versions and were never used.
-        tensors = {key: value for key, value in tensors.items() if ".running_" not in key}
-    tensors = to_float(tensors, path)
+    return _stylizer_of(*load_tensors(path), path)
+
+
+def _stylizer_of(tensors: dict[str, Tensor], metadata: dict[str, str], path: Path) -> FeedforwardStylizer:
+    """The stylizer that a file's content makes; errors as of ``load_feedforward``."""
+    tensors = to_float(_used(tensors), path)
     net: FeedforwardNet
     if "deconv3.conv2d.weight" in tensors and "conv1.conv2d.weight" in tensors:
         net = JohnsonNet(width_of(tensors["conv1.conv2d.weight"], path))
@@ -128,6 +137,14 @@ def load_feedforward(path: Path) -> FeedforwardStylizer:
         )
     load_into(net, tensors, path)
     return FeedforwardStylizer(one_line(metadata.get("name") or path.stem), net)
+
+
+def _used(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Those of a checkpoint's tensors that a network is made of."""
+    if is_resnet_generator(tensors):
+        return used_tensors(tensors)
+    # Running statistics of InstanceNorm were saved by old torch versions and were never used.
+    return {key: value for key, value in tensors.items() if ".running_" not in key}
 
 
 def add_style(path: Path, name: str | None = None, *, overwrite: bool = False) -> Style:
@@ -147,11 +164,12 @@ def add_style(path: Path, name: str | None = None, *, overwrite: bool = False) -
         OpenError: the name is taken, the folder cannot be written, or another process is writing the style.
     """
     target = new_style_path(path.stem.replace(".", "-") if name is None else name, overwrite=overwrite)
-    load_feedforward(path)
     tensors, metadata = load_tensors(path)
+    _stylizer_of(tensors, metadata, path)
     target.parent.mkdir(parents=True, exist_ok=True)
     # Clones, because safetensors refuses tensors that share their storage.
-    save_tensors(target, {key: value.clone() for key, value in tensors.items()}, metadata | {"name": target.stem})
+    kept = {key: value.clone() for key, value in _used(tensors).items()}
+    save_tensors(target, kept, metadata | {"name": target.stem})
     return find_style(target.stem)
 
 
@@ -169,8 +187,8 @@ def width_of(weight: Tensor, path: Path) -> int:
     return width
 
 
-def load_into(net: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
-    """Fill a network, refusing missing, unexpected and misshapen tensors in one sentence.
+def load_into(net: nn.Module, tensors: dict[str, Tensor], source: str | Path) -> None:
+    """Fill a network, refusing missing, unexpected and misshapen tensors in one sentence, which ``source`` begins.
 
     Raises:
         CheckpointMismatchError: the tensors do not fit ``net``.
@@ -180,7 +198,7 @@ def load_into(net: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
     if own != theirs:
         wrong = sorted(key for key in own.keys() | theirs.keys() if own.get(key) != theirs.get(key))
         raise CheckpointMismatchError(
-            f"{path} does not fit {type(net).__name__}: {len(wrong)} tensors differ, first {wrong[0]}; "
+            f"{source} does not fit {type(net).__name__}: {len(wrong)} tensors differ, first {wrong[0]}; "
             "it was made for another architecture or size."
         )
     net.load_state_dict(tensors, assign=True)  # a network on the meta device has nothing to copy into

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import asdict
 from typing import Any, cast
 
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from vidstyle.errors import ConfigError
 from vidstyle.stylizers.adain import AdaInDecoder, AdaInNet, Statistics
+from vidstyle.stylizers.checkpoint import load_into
 from vidstyle.stylizers.encoder import VggEncoder, imagenet_normalisation
 from vidstyle.stylizers.feedforward import BlurPoolNet
 from vidstyle.training.adain_settings import AdaInSettings
@@ -98,7 +100,7 @@ class AdaInObjective:
             decoder = AdaInDecoder(tuple(student.num_channels(layer) for layer in STYLE_LAYERS[:_NUM_STAGES]))
             net = AdaInNet(student, decoder)
         if start_from is not None:
-            net.load_state_dict(start_from.state_dict())
+            load_into(net, deepcopy(start_from).state_dict(), "What is started from")
         if decoder_from is not None:
             decoder.start_from(decoder_from)
         self.net: AdaInNet = net.to(device).to(memory_format=torch.channels_last)
@@ -110,7 +112,7 @@ class AdaInObjective:
             "halved_share": settings.halved_share,
             "seed": settings.seed,
             "weights": asdict(settings.weights),
-            "num_styles": len(styles),
+            "styles": styles.digest,
             "encoder": digest_of(teacher.state_dict().values()),
         }
         for name, begun in (("start_from", start_from), ("decoder_from", decoder_from)):

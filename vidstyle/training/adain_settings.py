@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import astuple, dataclass, field
 
 from vidstyle.errors import ConfigError
 from vidstyle.training.settings import Schedule
@@ -20,8 +21,8 @@ class AdaInLossWeights:
     distillation: float = 1.0
 
     def __post_init__(self) -> None:
-        if min(self.content, self.style, self.total_variation, self.temporal, self.lattice, self.distillation) < 0:
-            raise ConfigError("Loss weights cannot be below zero; raise the one that is.")
+        if not all(0 <= weight < math.inf for weight in astuple(self)):
+            raise ConfigError("Loss weights are numbers from zero up; change the one that is not.")
 
 
 @dataclass(frozen=True, slots=True)

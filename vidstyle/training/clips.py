@@ -17,10 +17,11 @@ from vidstyle.imaging.occlusion import occlusion_mask, soft_validity
 from vidstyle.imaging.pyramid import enlarge
 from vidstyle.imaging.warp import backward_warp, points_inside, resize_flow
 from vidstyle.media.eight_bits import to_eight_bits
-from vidstyle.media.names import is_clip
+from vidstyle.media.names import is_clip, paintable_files
 from vidstyle.media.reader import VideoReader, open_video
 from vidstyle.temporal.consistency import temporal_loss
 from vidstyle.temporal.shots import CutDetector
+from vidstyle.training.checkpoints import digest_of
 
 #: A longer clip is read in this many windows, evenly spread, instead of whole.
 _NUM_WINDOWS, _WINDOW_SECONDS = 12, 5.0
@@ -82,8 +83,9 @@ class ClipPairs:
         self._crop_px = crop_px
         self._pairs: list[_Pair] = []
         self.names: tuple[str, ...] = ()
-        for clip in clips:
-            pairs = _pairs_of(clip, crop_px, max_side_px, max(max_pairs // len(clips), 1))
+        shares = [(i + 1) * max_pairs // len(clips) - i * max_pairs // len(clips) for i in range(len(clips))]
+        for clip, share in zip(clips, shares, strict=True):
+            pairs = _pairs_of(clip, crop_px, max_side_px, share) if share else []
             if pairs:
                 self._pairs += pairs
                 self.names += (clip.name,)
@@ -96,6 +98,11 @@ class ClipPairs:
 
     def __len__(self) -> int:
         return len(self._pairs)
+
+    @property
+    def digest(self) -> str:
+        """By it a run that goes on knows its frames."""
+        return digest_of(pair.frame for pair in self._pairs)
 
     def batch(self, num: int, generator: torch.Generator) -> ClipBatch:
         """``num`` random crops of random pairs."""
@@ -134,7 +141,7 @@ def clip_stability_loss(painted: Tensor, painted_previous: Tensor, batch: ClipBa
 def _clips_at(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
-    clips = sorted(clip for clip in path.iterdir() if clip.is_file() and is_clip(clip))
+    clips = [clip for clip in paintable_files(path) if is_clip(clip)]
     if not clips:
         raise ConfigError(f"There is no clip in {path}; name a folder with clips, or a clip.")
     return clips

@@ -16,6 +16,7 @@ from vidstyle.media.stills import is_still, read_style_image
 _Item = TypeVar("_Item")
 #: Of fewer pictures none can be spared.
 _MIN_TO_HOLD_OUT = 16
+_MADE_BY_TRAININGS = (".safetensors.png", ".safetensors.losses.png")
 
 
 class ContentCrops:
@@ -46,7 +47,7 @@ class ContentCrops:
         max_pictures: int = 1000,
         num_held_out: int = 0,
     ) -> None:
-        found = _in_folder(photos) if isinstance(photos, Path) else photos
+        found = pictures_in(photos) if isinstance(photos, Path) else photos
         paths = _spread(found, max_pictures)
         pictures = [(read_style_image(path, max_side_px, crop_px) * 255).round().byte() for path in paths]
         usable = [picture for picture in pictures if min(picture.shape[-2:]) >= crop_px]
@@ -96,10 +97,24 @@ class ContentCrops:
         return crop.flip(-1) if _uniform(generator) < 0.5 else crop
 
 
-def _in_folder(folder: Path) -> list[Path]:
+def pictures_in(folder: Path) -> list[Path]:
+    """Pictures in a folder and those inside it, sorted.
+
+    Not hidden ones, as macOS's ``._photo.jpg``, nor the samples and plots that trainings leave beside what they write.
+
+    Raises:
+        ConfigError: there is no such folder.
+    """
     if not folder.is_dir():
-        raise ConfigError(f"There is no folder {folder}; name one with photos to train on.")
-    return sorted(path for path in folder.rglob("*") if is_still(path) and path.is_file())
+        raise ConfigError(f"There is no folder {folder}; name one with pictures.")
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if is_still(path)
+        and path.is_file()
+        and not path.name.endswith(_MADE_BY_TRAININGS)
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )
 
 
 def _spread(items: Sequence[_Item], num: int) -> list[_Item]:

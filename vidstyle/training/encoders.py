@@ -71,13 +71,12 @@ def choose_encoder(encoder: str | Path | None = None, allow_download: bool = Fal
     return EncoderChoice(_published(name, allow_download), name, f"{name}, as asked")
 
 
-def find_vgg(encoder: str | Path | None = None, allow_download: bool = False) -> VggEncoder:
-    """The encoder of ``choose_encoder``, for what needs a VGG: to be learnt from layer by layer.
+def vgg_of(choice: EncoderChoice) -> VggEncoder:
+    """A choice's encoder, for what needs a VGG: to be learnt from layer by layer.
 
     Raises:
-        CheckpointMismatchError: it is another network, besides what ``choose_encoder`` raises.
+        CheckpointMismatchError: it is another network.
     """
-    choice = choose_encoder(encoder, allow_download)
     if not isinstance(choice.encoder, VggEncoder):
         raise CheckpointMismatchError(f"{choice.name} is not a VGG; name vgg19, vgg16 or a VGG's weight file.")
     return choice.encoder

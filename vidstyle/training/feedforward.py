@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import asdict
 from typing import Any
 
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from vidstyle.errors import ConfigError
 from vidstyle.imaging.padding import pad_to_multiple
+from vidstyle.stylizers.checkpoint import load_into
 from vidstyle.stylizers.feedforward import BlurPoolNet
 from vidstyle.stylizers.perceptual import PerceptualEncoder
 from vidstyle.training.checkpoints import digest_of
@@ -72,7 +74,7 @@ class FeedforwardObjective:
             torch.manual_seed(settings.seed)
             net = BlurPoolNet()
         if start_from is not None:
-            net.load_state_dict(start_from.state_dict())
+            load_into(net, deepcopy(start_from).state_dict(), "What is started from")
         self.net: BlurPoolNet = net.to(device).to(memory_format=torch.channels_last)
         self.weights: Mapping[str, float] = asdict(settings.weights)
         self.identity: Mapping[str, Any] = {
@@ -90,7 +92,7 @@ class FeedforwardObjective:
         if start_from is not None:
             self.identity = {**self.identity, "start_from": digest_of(start_from.state_dict().values())}
         if clips is not None:
-            self.identity = {**self.identity, "clips": [*clips.names, f"{len(clips)} pairs"]}
+            self.identity = {**self.identity, "clips": [*clips.names, clips.digest]}
         self._settings = settings
         self._clips = clips
         self._device = device

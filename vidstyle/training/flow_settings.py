@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from vidstyle.errors import ConfigError
@@ -44,7 +45,7 @@ class FlowSettings(Schedule):
                 "The largest motion goes up to half of a frame's shorter side, "
                 f"got {self.max_motion_px:g} pixels; try 40."
             )
-        if self.slowness <= 0:
+        if not 0 < self.slowness < math.inf:
             raise ConfigError(f"The motions' slowness is above 0, got {self.slowness:g}; try 3.")
         if self.num_updates < 1 or not 0 < self.gamma <= 1:
             raise ConfigError("RAFT wants at least one update and a gamma above 0 and up to 1; try 6 and 0.8.")

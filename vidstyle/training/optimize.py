@@ -187,7 +187,9 @@ def _read_pictures(
     for source in (content, style, init_path):
         claim_output(output, source=None if source is None else Path(source), overwrite=overwrite)
     still = None if content is None else read_still(content)
-    return still, _Pictures(
+    # A content that gives the shape alone gives no opacity and no profile either.
+    travelling = still if settings.content_weight else None
+    return travelling, _Pictures(
         content=None if still is None else still.data[None].float() / 255,
         style=None if style is None else read_style_image(style)[None],
         init=None if init_path is None else read_style_image(init_path)[None],

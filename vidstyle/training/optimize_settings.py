@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from vidstyle.errors import ConfigError
+from vidstyle.training.settings import check_seed
 
 Optimizer = Literal["lbfgs", "adam"]
 Statistics = Literal["gram", "moments"]
@@ -64,6 +65,7 @@ class OptimizationSettings:
         ):
             if value is not None and value not in get_args(kind):
                 raise ConfigError(f"{name} cannot be '{value}'; use {' or '.join(get_args(kind))}.")
+        check_seed(self.seed)
         if not all(0 <= weight < math.inf for weight in (self.content_weight, self.beta, self.tv_weight)):
             raise ConfigError("A loss weight must be a number from zero up; change the one that is not.")
         if self.content_weight == 0 and self.beta == 0:

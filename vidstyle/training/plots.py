@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -37,11 +38,14 @@ def loss_plot(history: Sequence[tuple[int, Mapping[str, float]]], title: str = "
         (line,) = axes.plot(steps, smoothed(values), label=f"{name.replace('_', ' ')} {_last(values):.3g}")
         axes.plot(steps, values, color=line.get_color(), alpha=0.2, linewidth=0.8)
     axes.set_yscale("log")
-    axes.set(xlabel="step", ylabel="loss, unweighted", title=title)
+    axes.set(xlabel="step", ylabel="loss, unweighted")
+    axes.set_title(title, parse_math=False)  # a name with dollar signs is no formula
     axes.grid(which="both", alpha=0.2)
     if history:
         axes.legend()
-    canvas.draw()  # type: ignore[no-untyped-call]  # matplotlib leaves it untyped
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # letters its font lacks become boxes
+        canvas.draw()  # type: ignore[no-untyped-call]  # matplotlib leaves it untyped
     rgba = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
     return torch.from_numpy(rgba[..., :3].copy()).permute(2, 0, 1)
 

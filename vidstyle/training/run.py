@@ -10,11 +10,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from vidstyle.errors import CheckpointMismatchError, ConfigError
+from vidstyle.errors import CheckpointMismatchError
 from vidstyle.media.sheets import contact_sheet
 from vidstyle.media.stills import claim_output, read_style_image, write_still
+from vidstyle.part_file import reserved
 from vidstyle.protocols import Stylizer
-from vidstyle.stylizers.checkpoint import FeedforwardStylizer, StyleCard, load_feedforward, save_feedforward
+from vidstyle.stylizers.checkpoint import FeedforwardStylizer, StyleCard, load_feedforward, packed_feedforward
 from vidstyle.stylizers.feedforward import BlurPoolNet
 from vidstyle.training.checkpoints import write_errors
 from vidstyle.training.clips import ClipPairs
@@ -25,6 +26,7 @@ from vidstyle.training.losses import STYLE_LAYERS
 from vidstyle.training.plots import loss_plot
 from vidstyle.training.settings import FeedforwardSettings
 from vidstyle.training.trainer import StepReport, Trainer, TrainingPlan
+from vidstyle.weights.files import check_name
 from vidstyle.weights.registry import find_style
 
 #: Longest side a painting is read at, before it is brought to ``style_size_px``.
@@ -94,45 +96,46 @@ def train_feedforward(
     """
     style, output = Path(style), Path(output)
     settings = settings or FeedforwardSettings()
-    if output.suffix != ".safetensors":
-        raise ConfigError(f"{output} is not named as a style file; end its name in .safetensors.")
+    check_name(output)
     sheet, plot, checkpoint = (
         output.with_name(output.name + suffix) for suffix in (".png", ".losses.png", ".checkpoint")
     )
-    claim_output(output, source=style, overwrite=overwrite)
-    for path in (sheet, plot):
-        # A run that was cut short left them.
-        claim_output(path, source=style, overwrite=overwrite or checkpoint.is_file())
+    with reserved(output, source=style, overwrite=overwrite) as write:
+        for path in (sheet, plot):
+            # A run that was cut short left them.
+            claim_output(path, source=style, overwrite=overwrite or checkpoint.is_file())
 
-    painting = read_style_image(style, PAINTING_SIDE_PX)
-    crops = ContentCrops(Path(content), settings.crop_px, num_held_out=_NUM_SAMPLES)
-    initial = None if start_from is None else _trained_net(start_from)
-    judge = choose_encoder(encoder, allow_download)
-    pairs = ClipPairs([Path(clip) for clip in clips], settings.crop_px) if clips else None
-    objective = FeedforwardObjective(painting, crops, judge.encoder, settings, initial, clips=pairs)
-    trainer = Trainer(objective, settings, checkpoint)
-    if on_plan is not None:
-        on_plan(TrainingPlan(_plan(crops, pairs, judge), trainer.step, checkpoint))
-    card = StyleCard(name or output.stem, title, style.name)
-    pictures = crops.samples(_NUM_SAMPLES)
+        painting = read_style_image(style, PAINTING_SIDE_PX)
+        crops = ContentCrops(Path(content), settings.crop_px, num_held_out=_NUM_SAMPLES)
+        initial = None if start_from is None else _trained_net(start_from)
+        judge = choose_encoder(encoder, allow_download)
+        pairs = ClipPairs([Path(clip) for clip in clips], settings.crop_px) if clips else None
+        objective = FeedforwardObjective(painting, crops, judge.encoder, settings, initial, clips=pairs)
+        trainer = Trainer(objective, settings, checkpoint)
+        if on_plan is not None:
+            on_plan(TrainingPlan(_plan(crops, pairs, judge), trainer.step, checkpoint))
+        card = StyleCard(name or output.stem, title, style.name)
+        pictures = crops.samples(_NUM_SAMPLES)
 
-    def show(stylizer: Stylizer) -> None:
-        write_still(sheet, sample_sheet(pictures, stylizer, card.name), overwrite=True)
-        write_still(plot, loss_plot(trainer.history, card.name), overwrite=True)
+        def show() -> None:
+            stylizer = FeedforwardStylizer(card.name, copy.deepcopy(trainer.averaged_net).cpu().float())
+            write_still(sheet, sample_sheet(pictures, stylizer, card.name), overwrite=True)
+            write_still(plot, loss_plot(trainer.history, card.name), overwrite=True)
 
-    def after_step(report: StepReport) -> None:
-        if settings.sample_every and report.step % settings.sample_every == 0 and report.progress < 1.0:
-            if not checkpoint.is_file():
-                trainer.save()  # which makes the pictures beside it those of a run that may go on
-            show(FeedforwardStylizer(card.name, copy.deepcopy(trainer.averaged_net).cpu().float()))
-        if on_step is not None:
-            on_step(report)
+        def after_step(report: StepReport) -> None:
+            if settings.sample_every and report.step % settings.sample_every == 0 and report.progress < 1.0:
+                if not checkpoint.is_file():
+                    trainer.save()  # which makes the pictures beside it those of a run that may go on
+                show()
+            if on_step is not None:
+                on_step(report)
 
-    trainer.run(after_step)
-    with write_errors(output):
-        save_feedforward(output, trainer.averaged_net, card)
-    show(load_feedforward(output))
-    final = trainer.measure()
+        trainer.run(after_step)
+        show()
+        final = trainer.measure()
+        # Last: up to here a run that is interrupted goes on from its checkpoint.
+        with write_errors(output):
+            write(packed_feedforward(trainer.averaged_net, card))
     checkpoint.unlink(missing_ok=True)
     return TrainingReport(output, sheet, final, plot)
 

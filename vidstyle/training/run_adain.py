@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -10,17 +11,19 @@ from torch import Tensor
 
 from vidstyle.errors import ConfigError
 from vidstyle.media.sheets import contact_sheet
-from vidstyle.media.stills import claim_output, is_still, read_style_image, write_still
-from vidstyle.stylizers.adain import AdaInStylizer, load_adain, save_adain
+from vidstyle.media.stills import claim_output, read_style_image, write_still
+from vidstyle.part_file import reserved
+from vidstyle.stylizers.adain import AdaInNet, AdaInStylizer, packed_adain
 from vidstyle.stylizers.checkpoint import StyleCard
 from vidstyle.training.adain import AdaInObjective
 from vidstyle.training.adain_settings import AdaInSettings
 from vidstyle.training.checkpoints import write_errors
-from vidstyle.training.dataset import ContentCrops
-from vidstyle.training.encoders import find_vgg
+from vidstyle.training.dataset import ContentCrops, pictures_in
+from vidstyle.training.encoders import choose_encoder, vgg_of
 from vidstyle.training.run import PAINTING_SIDE_PX, TrainingReport
 from vidstyle.training.style_crops import StyleCrops
 from vidstyle.training.trainer import StepReport, Trainer, TrainingPlan
+from vidstyle.weights.files import check_name
 
 _NUM_SAMPLES = 3
 
@@ -67,28 +70,31 @@ def train_adain(
     """
     styles, output = Path(styles), Path(output)
     settings = settings or AdaInSettings()
-    if output.suffix != ".safetensors":
-        raise ConfigError(f"{output} is not named as a model file; end its name in .safetensors.")
+    check_name(output)
     sheet, checkpoint = (output.with_name(output.name + suffix) for suffix in (".png", ".checkpoint"))
-    for path in (output, sheet):
-        claim_output(path, source=styles, overwrite=overwrite)
+    with reserved(output, source=styles, overwrite=overwrite) as write:
+        # A run that was cut short may have left the samples.
+        claim_output(sheet, source=styles, overwrite=overwrite or checkpoint.is_file())
 
-    paintings = [*read_paintings(styles), *more_styles]
-    crops = ContentCrops(Path(content), settings.crop_px)
-    teacher = find_vgg(encoder, allow_download)
-    objective = AdaInObjective(
-        crops, StyleCrops(paintings, settings.crop_px, settings.style_size_px), teacher, settings
-    )
-    trainer = Trainer(objective, settings, checkpoint)
-    if on_plan is not None:
-        lines = (f"learning from {len(paintings)} style pictures and {len(crops)} photos",)
-        on_plan(TrainingPlan(lines, trainer.step, checkpoint))
-    trainer.run(on_step)
+        paintings = [*read_paintings(styles), *more_styles]
+        crops = ContentCrops(Path(content), settings.crop_px)
+        judge = choose_encoder(encoder, allow_download)
+        objective = AdaInObjective(
+            crops, StyleCrops(paintings, settings.crop_px, settings.style_size_px), vgg_of(judge), settings
+        )
+        trainer = Trainer(objective, settings, checkpoint)
+        if on_plan is not None:
+            learnt = f"learning from {len(paintings)} style pictures and {len(crops)} photos"
+            on_plan(TrainingPlan((learnt, f"judged by {judge.reason}"), trainer.step, checkpoint))
+        trainer.run(on_step)
 
-    with write_errors(output):
-        save_adain(output, trainer.averaged_net, StyleCard(name or output.stem, title))
-    write_still(sheet, sample_sheet(crops.samples(_NUM_SAMPLES), paintings[:_NUM_SAMPLES], output), overwrite=overwrite)
-    final = trainer.measure()
+        net = copy.deepcopy(trainer.averaged_net).cpu().float()
+        samples = sample_sheet(crops.samples(_NUM_SAMPLES), paintings[:_NUM_SAMPLES], net)
+        write_still(sheet, samples, overwrite=True)
+        final = trainer.measure()
+        # Last: up to here a run that is interrupted goes on from its checkpoint.
+        with write_errors(output):
+            write(packed_adain(net, StyleCard(name or output.stem, title)))
     checkpoint.unlink(missing_ok=True)
     return TrainingReport(output, sheet, final)
 
@@ -100,16 +106,14 @@ def read_paintings(folder: Path, leave_out: Sequence[str] = ()) -> list[Tensor]:
         ConfigError: there is no such folder, or no picture in it.
         MediaError: a picture cannot be read.
     """
-    found = sorted(path for path in folder.rglob("*") if path.is_file() and is_still(path))
-    found = [path for path in found if path.stem not in leave_out]
+    found = [path for path in pictures_in(folder) if path.stem not in leave_out]
     if not found:
         raise ConfigError(f"There is no picture in {folder}; name a folder with paintings.")
     return [read_style_image(path, PAINTING_SIDE_PX) for path in found]
 
 
-def sample_sheet(photos: Sequence[Tensor], styles: Sequence[Tensor], model: Path) -> Tensor:
+def sample_sheet(photos: Sequence[Tensor], styles: Sequence[Tensor], net: AdaInNet) -> Tensor:
     """Photos above the same in each style: (3, H, W) uint8 RGB."""
-    net = load_adain(model)
     rows = [list(photos)]
     for number, style in enumerate(styles, start=1):
         stylizer = AdaInStylizer(f"style {number}", net, style)

@@ -8,16 +8,15 @@ from pathlib import Path
 
 from torch import nn
 
-from vidstyle.errors import ConfigError
 from vidstyle.flow.raft_weights import load_raft
-from vidstyle.media.stills import claim_output
+from vidstyle.part_file import reserved
 from vidstyle.training.checkpoints import write_errors
 from vidstyle.training.dataset import ContentCrops
 from vidstyle.training.flow import FlowObjective
 from vidstyle.training.flow_pairs import crop_side
 from vidstyle.training.flow_settings import FlowSettings
 from vidstyle.training.trainer import StepReport, Trainer, TrainingPlan
-from vidstyle.weights.files import save_tensors
+from vidstyle.weights.files import check_name, packed
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,25 +64,24 @@ def train_flow(
     """
     output = Path(output)
     settings = settings or FlowSettings()
-    if output.suffix != ".safetensors":
-        raise ConfigError(f"{output} is not named as a weight file; end its name in .safetensors.")
+    check_name(output)
     checkpoint = output.with_name(output.name + ".checkpoint")
-    claim_output(output, source=None if start_from is None else Path(start_from), overwrite=overwrite)
-
-    initial = None if start_from is None else load_raft("small", Path(start_from))
-    crops = ContentCrops(Path(content), crop_side(settings.height_px, settings.width_px))
-    trainer = Trainer(FlowObjective(crops, settings, initial), settings, checkpoint)
-    if on_plan is not None:
-        on_plan(TrainingPlan((f"{len(crops)} pictures",), trainer.step, checkpoint))
-    trainer.run(on_step)
-    with write_errors(output):
-        save_raft(output, trainer.averaged_net)
-    final = trainer.measure()
+    with reserved(output, source=None if start_from is None else Path(start_from), overwrite=overwrite) as write:
+        initial = None if start_from is None else load_raft("small", Path(start_from))
+        crops = ContentCrops(Path(content), crop_side(settings.height_px, settings.width_px))
+        trainer = Trainer(FlowObjective(crops, settings, initial), settings, checkpoint)
+        if on_plan is not None:
+            on_plan(TrainingPlan((f"{len(crops)} pictures",), trainer.step, checkpoint))
+        trainer.run(on_step)
+        final = trainer.measure()
+        # Last: up to here a run that is interrupted goes on from its checkpoint.
+        with write_errors(output):
+            write(packed_raft(trainer.averaged_net))
     checkpoint.unlink(missing_ok=True)
     return FlowReport(output, final)
 
 
-def save_raft(path: Path, net: nn.Module) -> None:
-    """Write RAFT-small as ``load_raft`` reads it: fp16 tensors, whole or not at all."""
+def packed_raft(net: nn.Module) -> bytes:
+    """RAFT-small as ``load_raft`` reads it: fp16 tensors."""
     metadata = {"format": "vidstyle-1", "architecture": "raft-small"}
-    save_tensors(path, {key: value.half() for key, value in net.state_dict().items()}, metadata)
+    return packed({key: value.half() for key, value in net.state_dict().items()}, metadata)

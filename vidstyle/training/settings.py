@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 
 from vidstyle.errors import ConfigError
+
+
+def check_seed(seed: int) -> None:
+    """Refuse what torch's generators do not take, also one further on.
+
+    Raises:
+        ConfigError: it has more than 63 bits.
+    """
+    if not -(2**63) <= seed < 2**63:
+        raise ConfigError(f"A seed has up to 18 digits, got {seed}; use a smaller one.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +29,9 @@ class LossWeights:
     lattice: float = 60.0
 
     def __post_init__(self) -> None:
-        if min(self.content, self.style, self.total_variation, self.temporal, self.lattice) < 0 or self.style == 0:
+        if not all(0 <= weight < math.inf for weight in astuple(self)) or self.style == 0:
             raise ConfigError(
-                "Loss weights cannot be below zero, and the style's must be above; raise the one that is."
+                "Loss weights are numbers from zero up, and the style's is above it; change the one that is not."
             )
 
 
@@ -58,6 +68,7 @@ class Schedule:
             raise ConfigError(
                 "Steps, batch size, warm-up and checkpoint interval must be at least 1; raise the one that is not."
             )
+        check_seed(self.seed)
         if not 0 < self.learning_rate < math.inf:
             raise ConfigError(f"The learning rate must be above zero, got {self.learning_rate:g}; try 0.002.")
         if self.minutes is not None and not 0 < self.minutes < math.inf:

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vidstyle.errors import ConfigError
+from vidstyle.training.checkpoints import digest_of
 
 
 class StyleCrops:
@@ -35,6 +36,11 @@ class StyleCrops:
 
     def __len__(self) -> int:
         return len(self._pictures)
+
+    @property
+    def digest(self) -> str:
+        """By it a run that goes on knows its pictures."""
+        return digest_of(self._pictures)
 
     def batch(self, num: int, generator: torch.Generator) -> Tensor:
         """(num, 3, crop, crop) float32 RGB in [0, 1]."""

@@ -52,7 +52,7 @@ class StepReport:
 
     Attributes:
         step: steps done.
-        seconds: time spent in steps.
+        seconds: time the run has taken, samples and checkpoints included.
         progress: share of the schedule that is done, 0 to 1.
         losses: unweighted, by name.
     """
@@ -91,7 +91,7 @@ class Trainer(Generic[_Net]):
 
     Attributes:
         step: steps done.
-        seconds: time spent in steps.
+        seconds: time the run has taken, samples and checkpoints included.
         history: (step, unweighted losses) of the first step and every ``HISTORY_EVERY``, interruptions or not.
 
     Raises:
@@ -142,8 +142,8 @@ class Trainer(Generic[_Net]):
             MediaError: the checkpoint cannot be written.
         """
         every = self.schedule.checkpoint_every
+        started = time.perf_counter() - self.seconds
         while self.progress < 1.0:
-            started = time.perf_counter()
             try:
                 losses = self._train_step()
             except Exception as error:
@@ -153,7 +153,7 @@ class Trainer(Generic[_Net]):
                     f"{self.schedule.device} ran out of memory at step {self.step + 1}; "
                     "use a smaller batch size or crop."
                 ) from error
-            self.seconds += time.perf_counter() - started
+            self.seconds = time.perf_counter() - started
             if not all(map(math.isfinite, losses.values())):
                 raise self._diverged()
             if self.step == 1 or self.step % HISTORY_EVERY == 0:
@@ -212,14 +212,13 @@ class Trainer(Generic[_Net]):
         write_checkpoint(self._checkpoint, state)
 
     def _diverged(self) -> ConfigError:
-        what = f"The training diverged at step {self.step}"
+        what = f"The training diverged at step {self.step}; lower the learning rate"
+        has_choice = len(self.objective.weights) > 1  # one loss alone has no weight to set
         if self._checkpoint is None or not self._checkpoint.is_file():
-            return ConfigError(f"{what}; lower the learning rate or the largest loss weight.")
+            return ConfigError(f"{what} or the largest loss weight." if has_choice else f"{what}.")
         # Other loss weights would be another run's.
-        return ConfigError(
-            f"{what}; lower the learning rate to go on from {self._checkpoint}, "
-            "or remove that file and lower the largest loss weight."
-        )
+        otherwise = ", or remove that file and lower the largest loss weight" if has_choice else ""
+        return ConfigError(f"{what} to go on from {self._checkpoint}{otherwise}.")
 
     def _resume(self, path: Path) -> None:
         state = read_checkpoint(path)

@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from vidstyle.errors import CheckpointMismatchError, UnsupportedCheckpointError, WeightsNotFoundError
+from vidstyle.errors import CheckpointMismatchError, ConfigError, UnsupportedCheckpointError, WeightsNotFoundError
 from vidstyle.part_file import write_whole
 
 #: A weight file beyond this is not one of ours; refuse before reading it into memory.
@@ -126,7 +126,31 @@ def _outgrows_storage(value: Tensor) -> bool:
     return value.numel() * value.element_size() > value.untyped_storage().nbytes()
 
 
-def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+def check_name(path: Path) -> None:
+    """Refuse what a weight file cannot be called.
+
+    Raises:
+        ConfigError: it does not end in ``.safetensors``, or has bytes that are no text, which safetensors cannot open.
+    """
+    if path.suffix != ".safetensors":
+        raise ConfigError(f"{path} is not named as a weight file; end its name in .safetensors.")
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise ConfigError(f"{path} has letters that are not UTF-8; give the weight file another name.") from error
+
+
+def packed(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bytes:
+    """A safetensors file's content.
+
+    Args:
+        tensors: by name; none may share its storage with another.
+        metadata: text by name.
+    """
+    return save({key: value.detach().cpu().contiguous() for key, value in tensors.items()}, dict(metadata))
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
     """Write a safetensors file whole or not at all.
 
     Args:
@@ -137,5 +161,4 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str
     Raises:
         OpenError, OSError: as ``write_whole``.
     """
-    content = save({key: value.detach().cpu().contiguous() for key, value in tensors.items()}, metadata)
-    write_whole(path, content, overwrite=True)
+    write_whole(path, packed(tensors, metadata), overwrite=True)

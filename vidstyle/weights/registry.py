@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
-import re
+import os
 import tomllib
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +17,7 @@ from vidstyle.errors import ConfigError, OpenError, WeightsNotFoundError
 
 _FOLDER = Path(__file__).parent
 _SUFFIX = ".safetensors"
-_MAX_NAME, _MAX_TITLE = 64, 100
-_NAME = re.compile(r"\w[\w-]*")  # a dot would make it a file name to --style, a leading hyphen an option
+_MAX_NAME, _MAX_NAME_BYTES, _MAX_TITLE = 64, 200, 100
 IDENTITY = "identity"
 #: The AdaIN model that makes a style of any picture.
 ANY_STYLE = _FOLDER / f"any-style{_SUFFIX}"
@@ -61,7 +61,7 @@ def user_folder() -> Path:
 def user_styles() -> list[Style]:
     """The user's own styles, sorted by name; a damaged file is listed as such."""
     files = {_normalised(path.stem): path for path in user_folder().glob(f"*{_SUFFIX}") if path.is_file()}
-    return [_own_style(name, files[name]) for name in sorted(files) if _NAME.fullmatch(name)]
+    return [_own_style(name, files[name]) for name in sorted(files) if _can_be_typed(name)]
 
 
 def _own_style(name: str, path: Path) -> Style:
@@ -107,7 +107,7 @@ def new_style_path(name: str, *, overwrite: bool = False) -> Path:
         OpenError: it is taken, and ``overwrite`` is off.
     """
     wanted = _normalised(name)
-    if not _NAME.fullmatch(wanted) or len(wanted) > _MAX_NAME:
+    if not _can_be_typed(wanted) or len(wanted) > _MAX_NAME or len(os.fsencode(wanted)) > _MAX_NAME_BYTES:
         raise ConfigError(
             f"'{name}' cannot name a style; use up to {_MAX_NAME} letters, digits and hyphens, such as --name my-style."
         )
@@ -142,4 +142,12 @@ def remove_style(name: str) -> Style:
 
 
 def _normalised(name: str) -> str:
-    return name.strip().lower().replace("_", "-").replace(" ", "-")
+    # Composed: macOS gives file names with their accents apart.
+    return unicodedata.normalize("NFC", name.strip().lower()).replace("_", "-").replace(" ", "-")
+
+
+def _can_be_typed(name: str) -> bool:
+    """Letters with their marks, digits and hyphens: a dot would make it a file name to --style."""
+    if not name or not name[0].isalnum():  # a hyphen there would make it an option
+        return False
+    return all(char.isalnum() or char == "-" or unicodedata.category(char).startswith("M") for char in name)

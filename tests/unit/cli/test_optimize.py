@@ -130,6 +130,10 @@ def test_what_travels_with_a_picture_is_kept(folder: Path) -> None:
     assert kept.alpha.shape[1:] == kept.data.shape[1:] == (36, 48)
     assert kept.dpi == pytest.approx((300, 300), rel=0.01)
     assert b"a description" in (kept.exif or b"")
+    # A texture has the shape alone of the content.
+    assert run("--content-weight", "0", "--overwrite").exit_code == 0
+    texture = read_still("out.png")
+    assert (texture.alpha, texture.exif, texture.data.shape) == (None, None, (3, 72, 96))
 
 
 @pytest.mark.parametrize(

@@ -275,7 +275,7 @@ def test_full_disk_leaves_nothing(tmp_path: Path, num_frames: int) -> None:
 
 
 def test_two_renders_to_one_output_do_not_mix(tmp_path: Path) -> None:
-    with GifWriter(tmp_path / "a.gif"), pytest.raises(OpenError, match="another render"):
+    with GifWriter(tmp_path / "a.gif"), pytest.raises(OpenError, match="another run"):
         GifWriter(tmp_path / "a.gif")
     assert names(tmp_path) == []
 

@@ -220,16 +220,23 @@ def files_limited_to(num_bytes: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
+@pytest.fixture(scope="module")
+def large_clip(tmp_path_factory):
+    path = tmp_path_factory.mktemp("clips") / "clip.mkv"
+    return factory.make_clip(path, num_frames=60, size=(320, 240), audio="pcm_s16le")
+
+
 class TestFullDisk:
     @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
     @pytest.mark.parametrize("limit", [100, 3000, 60_000])
-    def test_a_write_that_does_not_fit_is_one_sentence_and_leaves_nothing(self, tmp_path, capfd, suffix, limit):
-        clip = factory.make_clip(tmp_path / "clip.mkv", num_frames=60, size=(320, 240), audio="pcm_s16le")
+    def test_a_write_that_does_not_fit_is_one_sentence_and_leaves_nothing(
+        self, large_clip, tmp_path, capfd, suffix, limit
+    ):
         out = tmp_path / "out"
         out.mkdir()
 
         with files_limited_to(limit), pytest.raises(EncodeError, match="disk is full"):
-            write_again(clip, out / f"o{suffix}")
+            write_again(large_clip, out / f"o{suffix}")
 
         assert capfd.readouterr().err == ""
         assert names(out) == set()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from vidstyle.training.run_adain import read_paintings, train_adain
 from vidstyle.training.style_crops import StyleCrops
 from vidstyle.training.trainer import Trainer
 
-TINY = AdaInSettings(steps=6, batch_size=2, crop_px=64, style_size_px=72, warmup_steps=2, checkpoint_every=2)
+TINY = AdaInSettings(steps=4, batch_size=2, crop_px=64, style_size_px=72, warmup_steps=2, checkpoint_every=2)
 
 
 @pytest.fixture(scope="module")
@@ -29,14 +30,14 @@ def crops(tmp_path_factory: pytest.TempPathFactory) -> ContentCrops:
     return ContentCrops(photo_folder(tmp_path_factory.mktemp("photos")), 64)
 
 
-def styles(num: int = 3) -> StyleCrops:
-    return StyleCrops([picture(80, 100, seed=20 + i)[0] for i in range(num)], 64, 72)
+def styles(first: int = 20) -> StyleCrops:
+    return StyleCrops([picture(80, 100, seed=first + i)[0] for i in range(3)], 64, 72)
 
 
 def make(
-    crops: ContentCrops, settings: AdaInSettings = TINY, checkpoint: Path | None = None, num_styles: int = 3
+    crops: ContentCrops, settings: AdaInSettings = TINY, checkpoint: Path | None = None, first_style: int = 20
 ) -> Trainer[AdaInNet]:
-    return Trainer(AdaInObjective(crops, styles(num_styles), tiny_encoder(), settings), settings, checkpoint)
+    return Trainer(AdaInObjective(crops, styles(first_style), tiny_encoder(), settings), settings, checkpoint)
 
 
 # Style crops ---------------------------------------------------------------------------------------------------------
@@ -76,7 +77,7 @@ def test_no_style_is_refused() -> None:
 
 
 def test_the_student_learns(crops: ContentCrops) -> None:
-    trainer = make(crops, replace(TINY, steps=30, ema_decay=0.8))
+    trainer = make(crops, replace(TINY, steps=12, ema_decay=0.8))
     before = trainer.measure()
     trainer.run()
     after = trainer.measure()
@@ -85,9 +86,9 @@ def test_the_student_learns(crops: ContentCrops) -> None:
 
 def test_the_decoder_learns_the_style_of_a_batch(crops: ContentCrops) -> None:
     objective = AdaInObjective(crops, styles(), tiny_encoder(), TINY)
-    optimizer = torch.optim.Adam(objective.net.decoder.parameters(), lr=2e-3)
+    optimizer = torch.optim.Adam(objective.net.decoder.parameters(), lr=5e-4)
     found = []
-    for _ in range(50):
+    for _ in range(20):
         style = objective.losses(objective.net, torch.Generator().manual_seed(0))["style"]
         found.append(style.item())
         optimizer.zero_grad()
@@ -156,18 +157,18 @@ def test_an_interrupted_run_goes_on_exactly(crops: ContentCrops, tmp_path: Path)
     path = tmp_path / "run.checkpoint"
 
     def interrupt(report: Any) -> None:
-        if report.step == 5:
+        if report.step == 3:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         make(crops, checkpoint=path).run(interrupt)
     resumed = make(crops, checkpoint=path)
-    assert resumed.step == 4
+    assert resumed.step == 2
     resumed.run()
     expected = whole.averaged.state_dict()
     assert all(torch.equal(value, expected[key]) for key, value in resumed.averaged.state_dict().items())
-    with pytest.raises(CheckpointMismatchError, match="num_styles"):
-        make(crops, checkpoint=path, num_styles=2)
+    with pytest.raises(CheckpointMismatchError, match=r"\(styles\)"):
+        make(crops, checkpoint=path, first_style=30)
 
 
 @pytest.mark.parametrize(
@@ -179,8 +180,9 @@ def test_settings_out_of_range_are_refused(values: dict[str, Any]) -> None:
 
 
 def test_loss_weights_below_zero_are_refused() -> None:
-    with pytest.raises(ConfigError):
-        AdaInLossWeights(style=-1.0)
+    for weight in (-1.0, math.nan, math.inf):
+        with pytest.raises(ConfigError):
+            AdaInLossWeights(style=weight)
 
 
 def test_a_shallow_encoder_is_refused(crops: ContentCrops) -> None:
@@ -227,6 +229,7 @@ def test_a_model_and_samples_come_out(folder: Path) -> None:
     assert result.exit_code == 0, result.output
     assert {path.name for path in folder.iterdir()} - before == {"any.safetensors", "any.safetensors.png"}
     assert f"--adain-model {folder / 'any.safetensors'}" in result.output
+    assert f"judged by {folder / 'encoder.safetensors'}, as asked" in result.output
     net = load_adain(folder / "any.safetensors")
     assert net.encoder.pooling == "average"
     content = picture(48, 64)
@@ -257,10 +260,23 @@ def test_a_stopped_run_is_resumed(folder: Path) -> None:
     assert not (folder / "any.safetensors.checkpoint").exists()
 
 
+def test_a_run_that_is_stopped_while_it_is_judged_goes_on(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(trainer: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "measure", stop)
+        assert run(folder, "--steps", "1").exit_code == 130
+    assert not (folder / "any.safetensors").exists()
+    result = run(folder, "--steps", "1")
+    assert result.exit_code == 0, result.exception
+    assert not (folder / "any.safetensors.checkpoint").exists()
+
+
 @pytest.mark.parametrize(
     ("extra", "message"),
     [
-        (("--styles", "absent"), "There is no picture in absent"),
+        (("--styles", "absent"), "There is no folder absent"),
         (("--content", "absent"), "There is no folder absent"),
         (("--out", "any.pth"), ".safetensors"),
         (("--encoder", "nonsense"), "There is no encoder 'nonsense'"),

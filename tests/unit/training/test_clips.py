@@ -132,6 +132,7 @@ def test_many_pairs_are_thinned_evenly(folder: Path, tmp_path: Path) -> None:
     assert (steps > 6).all()
     assert (steps < 19).all()
     assert len(ClipPairs([clip, folder], 64, max_pairs=6)) == 2 + 2 + 2
+    assert len(ClipPairs([clip, folder], 64, max_pairs=2)) == 2
 
 
 def test_a_long_clip_is_read_in_windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

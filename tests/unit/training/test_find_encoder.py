@@ -14,7 +14,7 @@ from vidstyle.stylizers.checkpoint import StyleCard
 from vidstyle.stylizers.encoder import VggEncoder
 from vidstyle.stylizers.perceptual import SqueezeEncoder
 from vidstyle.training import encoders
-from vidstyle.training.encoders import choose_encoder, find_vgg
+from vidstyle.training.encoders import choose_encoder, vgg_of
 from vidstyle.weights import registry
 
 
@@ -119,12 +119,12 @@ def test_squeezenet_is_fetched_and_is_no_vgg(
     assert isinstance(choose_encoder("squeezenet", allow_download=True).encoder, SqueezeEncoder)
     assert isinstance(choose_encoder("squeezenet").encoder, SqueezeEncoder)
     with pytest.raises(CheckpointMismatchError, match="squeezenet is not a VGG"):
-        find_vgg("squeezenet")
+        vgg_of(choose_encoder("squeezenet"))
 
 
 def test_what_needs_a_vgg_gets_one(tmp_path: Path) -> None:
     save_file(vgg_tensors(), tmp_path / "own.safetensors")
-    assert isinstance(find_vgg(tmp_path / "own.safetensors"), VggEncoder)
+    assert isinstance(vgg_of(choose_encoder(tmp_path / "own.safetensors")), VggEncoder)
 
 
 def test_unknown_names_and_other_networks_are_refused(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from vidstyle.training.dataset import ContentCrops
 from vidstyle.training.flow import FlowObjective, end_point_error, sequence_loss
 from vidstyle.training.flow_pairs import crop_side
 from vidstyle.training.flow_settings import FlowSettings
-from vidstyle.training.run_flow import save_raft, train_flow
+from vidstyle.training.run_flow import packed_raft, train_flow
 from vidstyle.training.trainer import StepReport
 from vidstyle.weights.files import load_tensors
 
@@ -106,7 +107,7 @@ def test_a_run_goes_on_from_trained_weights(crops: ContentCrops, photos: Path, t
     start = tmp_path / "start.safetensors"
     with torch.random.fork_rng():
         torch.manual_seed(77)
-        save_raft(start, raft_small(weights=None))
+        start.write_bytes(packed_raft(raft_small(weights=None)))
     objective = FlowObjective(crops, TINY, load_raft("small", start))
     assert "start_from" in objective.identity
     assert "start_from" not in FlowObjective(crops, TINY).identity
@@ -155,6 +156,8 @@ def test_an_interrupted_run_goes_on_exactly(photos: Path, tmp_path: Path) -> Non
         {"gamma": 0.0},
         {"gamma": 1.1},
         {"steps": 0},
+        {"slowness": math.nan},
+        {"seed": 2**63},
     ],
     ids=str,
 )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -15,9 +16,10 @@ from vidstyle.cli.main import cli
 from vidstyle.errors import ConfigError, OpenError, VidstyleError
 from vidstyle.media.stills import read_still, write_still
 from vidstyle.stylizers.checkpoint import load_feedforward
+from vidstyle.training.dataset import pictures_in
 from vidstyle.training.run import train_feedforward
 from vidstyle.training.settings import FeedforwardSettings, LossWeights
-from vidstyle.training.trainer import StepReport
+from vidstyle.training.trainer import StepReport, Trainer
 from vidstyle.weights.files import load_tensors
 
 
@@ -86,6 +88,63 @@ def test_a_stopped_run_is_resumed(folder: Path) -> None:
     assert result.exit_code == 0, result.exception
     assert "resumed at step 1" in result.output
     assert not (folder / "own.safetensors.checkpoint").exists()
+
+
+@pytest.mark.parametrize("name", ["price $a_$", "日本", os.fsdecode(b"caf\xe9")])
+@pytest.mark.filterwarnings("error")
+def test_any_file_name_will_do(name: str, folder: Path) -> None:
+    (folder / "painting.png").rename(folder / f"{name}.png")
+    readable = name.encode("utf-8", "replace").decode()
+    output = folder / f"{readable}.safetensors"
+    result = run(folder, "--steps", "1", "--style", str(folder / f"{name}.png"), "--out", str(output))
+    assert result.exit_code == 0, result.exception
+    card = load_tensors(output)[1]
+    assert (card["name"], card["source"]) == (readable, f"{readable}.png")
+
+
+def test_a_run_that_is_stopped_while_it_is_judged_goes_on(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(trainer: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "measure", stop)
+        assert run(folder).exit_code == 130
+    assert not (folder / "own.safetensors").exists()
+    result = run(folder)
+    assert result.exit_code == 0, result.exception
+    assert not (folder / "own.safetensors.checkpoint").exists()
+
+
+def test_an_output_belongs_to_one_run(folder: Path) -> None:
+    """Another run to it is refused, and a file that has come meanwhile is not replaced."""
+    output = folder / "own.safetensors"
+    refused: list[Result] = []
+
+    def interfere(report: StepReport) -> None:
+        if report.step == 1:
+            refused.append(run(folder))
+            output.write_bytes(b"another's")
+
+    settings = FeedforwardSettings(steps=2, crop_px=64, style_size_px=64, batch_size=1)
+    files = folder / "painting.png", folder / "photos", output
+    encoder = folder / "encoder.safetensors"
+    with pytest.raises(OpenError, match="exists already"):
+        train_feedforward(*files, settings=settings, encoder=encoder, on_step=interfere)
+    assert isinstance(refused[0].exception, OpenError)
+    assert "is being written by another run" in str(refused[0].exception)
+    assert output.read_bytes() == b"another's"
+    report = train_feedforward(*files, settings=settings, encoder=encoder, overwrite=True)  # nothing was lost
+    assert report.final.step == 2
+    assert load_feedforward(output).name == "own"
+
+
+def test_hidden_files_and_a_training_s_own_pictures_are_no_content(folder: Path) -> None:
+    photos = folder / "photos"
+    (photos / "._0.png").write_bytes(b"what macOS leaves")
+    photo_folder(photos / ".hidden")
+    for suffix in (".png", ".losses.png"):
+        write_still(photos / f"own.safetensors{suffix}", torch.zeros(3, 80, 80, dtype=torch.uint8))
+    assert sorted(path.name for path in pictures_in(photos)) == ["0.png", "1.png", "2.png"]
 
 
 def test_the_plan_names_pictures_clips_and_encoder(folder: Path) -> None:
@@ -177,6 +236,7 @@ def test_weights_and_rate_can_be_set(folder: Path, monkeypatch: pytest.MonkeyPat
         (("--content", "absent"), "There is no folder absent"),
         (("--content", "photos/.."), None),
         (("--style", "absent.png"), "absent.png cannot be opened"),
+        (("--out", os.fsdecode(b"caf\xe9.safetensors")), "letters that are not UTF-8"),
         (("--out", "own.pth"), ".safetensors"),
         (("--out", "absent/own.safetensors"), "create it first"),
         (("--encoder", "nonsense"), "There is no encoder 'nonsense'"),
@@ -208,15 +268,13 @@ def test_bad_input_gets_one_sentence(
     assert sorted(folder.iterdir()) == before
 
 
-def test_a_style_that_cannot_be_written_is_a_sentence_and_not_lost(folder: Path) -> None:
+def test_a_style_that_cannot_be_written_is_a_sentence_before_the_training(folder: Path) -> None:
     (folder / "own.safetensors.part").mkdir()
     failed = run(folder)
     assert isinstance(failed.exception, OpenError), failed.exception
     assert "own.safetensors cannot be written there" in str(failed.exception)
-    (folder / "own.safetensors.part").rmdir()
-    result = run(folder)
-    assert "resumed at step 3" in result.output
-    assert (folder / "own.safetensors").is_file()
+    assert failed.output == ""
+    assert not (folder / "own.safetensors.checkpoint").exists()
 
 
 def test_what_exists_is_kept_unless_told(folder: Path) -> None:

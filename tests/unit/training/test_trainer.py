@@ -4,6 +4,7 @@ import copy
 import math
 import pickle
 import resource
+import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from itertools import pairwise
@@ -26,7 +27,7 @@ from vidstyle.training.motion import SURROUND_PX, stability_loss, two_views
 from vidstyle.training.settings import FeedforwardSettings, LossWeights
 from vidstyle.training.trainer import StepReport, Trainer
 
-TINY = FeedforwardSettings(steps=6, batch_size=2, crop_px=64, style_size_px=64, warmup_steps=2, checkpoint_every=2)
+TINY = FeedforwardSettings(steps=4, batch_size=2, crop_px=64, style_size_px=64, warmup_steps=2, checkpoint_every=2)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +48,7 @@ def make(
 
 
 def test_training_lowers_the_loss(crops: ContentCrops) -> None:
-    settings = replace(TINY, steps=30, ema_decay=0.8)
+    settings = replace(TINY, steps=20, ema_decay=0.8)
     trainer = make(crops, settings)
     before = trainer.measure()
     trainer.run()
@@ -64,7 +65,7 @@ def test_training_lowers_the_loss(crops: ContentCrops) -> None:
 def test_a_run_reports_every_step(crops: ContentCrops) -> None:
     reports: list[StepReport] = []
     make(crops).run(reports.append)
-    assert [report.step for report in reports] == [1, 2, 3, 4, 5, 6]
+    assert [report.step for report in reports] == [1, 2, 3, 4]
     assert reports[-1].progress == 1
     assert [report.progress for report in reports] == sorted(report.progress for report in reports)
     assert all(first.seconds < second.seconds for first, second in pairwise(reports))
@@ -75,17 +76,17 @@ def test_an_interrupted_run_goes_on_exactly(crops: ContentCrops, tmp_path: Path)
     whole.run()
 
     def interrupt(report: StepReport) -> None:
-        if report.step == 5:
+        if report.step == 3:
             raise KeyboardInterrupt
 
     path = tmp_path / "run.checkpoint"
     with pytest.raises(KeyboardInterrupt):
         make(crops, checkpoint=path).run(interrupt)
     resumed = make(crops, checkpoint=path)
-    assert resumed.step == 4
+    assert resumed.step == 2
     assert resumed.seconds > 0
     resumed.run()
-    assert resumed.step == 6
+    assert resumed.step == 4
     for mine, theirs in ((resumed.net, whole.net), (resumed.averaged, whole.averaged)):
         expected = theirs.state_dict()
         assert all(torch.equal(value, expected[key]) for key, value in mine.state_dict().items())
@@ -98,9 +99,9 @@ def test_a_finished_run_does_nothing_more_and_may_be_made_longer(crops: ContentC
     again = make(crops, checkpoint=path)
     assert again.progress == 1
     again.run(lambda _: pytest.fail("there was nothing to do"))
-    longer = make(crops, replace(TINY, steps=7), path)
+    longer = make(crops, replace(TINY, steps=5), path)
     longer.run()
-    assert longer.step == 7
+    assert longer.step == 5
 
 
 def test_minutes_end_a_run(crops: ContentCrops) -> None:
@@ -111,6 +112,18 @@ def test_minutes_end_a_run(crops: ContentCrops) -> None:
     assert trainer.seconds >= 0.5
     assert reports[-1].progress == 1
     assert all(report.seconds < 0.5 for report in reports[:-1])
+
+
+def test_minutes_count_what_is_done_between_steps(crops: ContentCrops) -> None:
+    trainer = make(crops, replace(TINY, steps=100_000, minutes=0.4 / 60))
+    trainer.run(lambda _: time.sleep(0.3))
+    assert trainer.step <= 2
+    assert trainer.seconds >= 0.4
+
+
+def test_a_network_of_another_size_cannot_be_gone_on_from(crops: ContentCrops) -> None:
+    with pytest.raises(CheckpointMismatchError, match="it was made for another architecture or size"):
+        make(crops, start_from=BlurPoolNet(8, 1))
 
 
 def test_the_saved_style_is_the_averaged_network(crops: ContentCrops, tmp_path: Path) -> None:
@@ -162,14 +175,14 @@ def test_broken_weights_are_never_kept(value: float, crops: ContentCrops, tmp_pa
         if report.step == 4:
             trainer.net.to_rgb.weight.data[0] = value
 
-    trainer = make(crops, checkpoint=path)
+    trainer = make(crops, replace(TINY, steps=6), path)
     with pytest.raises(ConfigError, match=r"diverged at step 4; lower the learning rate to go on from .*checkpoint"):
         trainer.run(spoil)
-    resumed = make(crops, replace(TINY, learning_rate=1e-4), path)
+    resumed = make(crops, replace(TINY, steps=6, learning_rate=1e-4), path)
     assert resumed.step == 2
     resumed.run()
     assert resumed.step == 6
-    trainer = make(crops, replace(TINY, steps=4))
+    trainer = make(crops)
     with pytest.raises(ConfigError, match="diverged at step 4; lower the learning rate or the largest loss weight"):
         trainer.run(spoil)
 
@@ -216,6 +229,8 @@ def test_a_checkpoint_in_a_folder_that_is_gone_is_a_sentence(crops: ContentCrops
         {"sample_every": -1},
         {"learning_rate": 0.0},
         {"learning_rate": float("nan")},
+        {"seed": 2**63},
+        {"seed": -(2**63) - 1},
     ],
 )
 def test_settings_out_of_range_are_refused(values: dict[str, Any]) -> None:
@@ -223,7 +238,7 @@ def test_settings_out_of_range_are_refused(values: dict[str, Any]) -> None:
         FeedforwardSettings(**values)
 
 
-@pytest.mark.parametrize("values", [{"content": -1.0}, {"style": 0.0}])
+@pytest.mark.parametrize("values", [{"content": -1.0}, {"style": 0.0}, {"temporal": math.nan}, {"style": math.inf}])
 def test_loss_weights_out_of_range_are_refused(values: dict[str, float]) -> None:
     with pytest.raises(ConfigError):
         LossWeights(**values)
@@ -246,15 +261,15 @@ def test_other_encoders_train_too(encoder: PerceptualEncoder, crops: ContentCrop
 
 
 def test_the_learning_rate_warms_up_and_falls_to_a_hundredth(crops: ContentCrops) -> None:
-    settings = replace(TINY, steps=20, warmup_steps=4, batch_size=1, learning_rate=1e-3)
+    settings = replace(TINY, steps=10, warmup_steps=4, batch_size=1, learning_rate=1e-3)
     trainer = make(crops, settings)
     rates: list[float] = []
     trainer.run(lambda _: rates.append(trainer._optimizer.param_groups[0]["lr"]))
     expected = [
-        1e-3 * min((step + 1) / 4, 1) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / 20))) for step in range(20)
+        1e-3 * min((step + 1) / 4, 1) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / 10))) for step in range(10)
     ]
     assert rates == pytest.approx(expected)
-    assert rates[-1] < 0.02 * max(rates)
+    assert rates[-1] < 0.05 * max(rates)
 
 
 def test_gradients_are_clipped(crops: ContentCrops) -> None:
@@ -340,7 +355,7 @@ def test_a_run_with_clips_goes_on_exactly_and_with_those_clips_only(
     whole = with_clips(crops, pairs)
     whole.run()
     path = tmp_path / "run.checkpoint"
-    with_clips(crops, pairs, replace(TINY, steps=4), path)  # nothing done, nothing kept
+    with_clips(crops, pairs, replace(TINY, steps=6), path)  # nothing done, nothing kept
     assert not path.exists()
 
     def interrupt(report: StepReport) -> None:

@@ -23,6 +23,7 @@ from vidstyle.errors import (
 from vidstyle.stylizers.checkpoint import StyleCard, add_style, load_feedforward, save_feedforward
 from vidstyle.stylizers.feedforward import BlurPoolNet
 from vidstyle.training.run import _trained_net
+from vidstyle.weights.files import load_tensors
 from vidstyle.weights.registry import Style, find_style, remove_style, shipped_styles, user_styles
 
 STYLES = shipped_styles()
@@ -111,8 +112,47 @@ def test_a_foreign_checkpoint_is_kept_as_safetensors(own_folder: Path, tmp_path:
     assert torch.equal(load_feedforward(style.path)(content), expected)
 
 
+@pytest.mark.parametrize("name", ["in1.running_mean", "in1.running_\udce9"])
+@pytest.mark.parametrize("kind", ["endless", "sparse", "without values"])
+def test_what_no_network_is_made_of_is_not_kept(kind: str, name: str, own_folder: Path, tmp_path: Path) -> None:
+    """Versions of that time saved statistics that were never used; here they are what could fill the memory."""
+    state = lively_johnson().state_dict()
+    state[name] = {
+        "endless": torch.zeros(1).expand(10**11),
+        "sparse": torch.zeros(3).to_sparse(),
+        "without values": torch.zeros(3, device="meta"),
+    }[kind]
+    torch.save(state, tmp_path / "inky.pth")
+    kept = add_style(tmp_path / "inky.pth").path
+    assert set(load_tensors(kept)[0]) == set(state) - {name}
+
+
+@pytest.mark.parametrize(("given", "kept"), [("Cafe\u0301", "caf\u00e9"), ("İzmir", "i\u0307zmir"), ("हिन्दी", "हिन्दी")])
+def test_letters_with_marks_are_letters(given: str, kept: str, own_folder: Path, trained: Path) -> None:
+    assert add_style(trained, given).name == kept
+    assert find_style(given).name == kept
+
+
 @pytest.mark.parametrize(
-    "name", ["", " ", "a/b", "../up", "a\\b", "/x", ".", "..", ".x", "a.pth", "-x", "a\nb", "a\0b", "x" * 65]
+    "name",
+    [
+        "",
+        " ",
+        "a/b",
+        "../up",
+        "a\\b",
+        "/x",
+        ".",
+        "..",
+        ".x",
+        "a.pth",
+        "-x",
+        "a\nb",
+        "a\0b",
+        "x" * 65,
+        "\U00020000" * 64,
+        "\u0301a",
+    ],
 )
 def test_a_name_that_could_not_be_typed_as_style(name: str, own_folder: Path, trained: Path) -> None:
     with pytest.raises(ConfigError, match="cannot name a style"):
