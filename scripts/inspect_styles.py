@@ -58,6 +58,8 @@ def main() -> None:
 def inspect(arguments: argparse.Namespace) -> bool:
     """Print the table and write the pictures; whether all styles pass."""
     arguments.out.mkdir(parents=True, exist_ok=True)
+    names = arguments.style or [style.name for style in shipped_styles()]
+    stylizers = [load_stylizer(make_config(style=name)) for name in names]  # one that cannot be loaded is said now
     scene_frame = cache(sample_scene(1280, HEIGHT_PX).frame)
     pictures = (
         {path.stem: read_style_image(path) for path in arguments.picture}
@@ -68,8 +70,7 @@ def inspect(arguments: argparse.Namespace) -> bool:
     peaks = "".join(f"{f'{kind} /255':>14} {'around':>7}" for kind in kinds)
     print(f"{'style':<20}{peaks} {'shift error':>12}  gate")
     passed = True
-    for name in arguments.style or [style.name for style in shipped_styles()]:
-        stylizer = load_stylizer(make_config(style=name))
+    for name, stylizer in zip(names, stylizers, strict=True):
         found = [max((lattice_peak(stylizer, clip) for clip in clips), key=Peak.badness) for clips in kinds.values()]
         error = max(shift_error(stylizer, picture) for picture in pictures.values())
         good = error <= MAX_SHIFT_ERROR and all(peak.badness() < 1 for peak in found)

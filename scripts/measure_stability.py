@@ -30,7 +30,7 @@ from vidstyle.config import output_size
 from vidstyle.errors import VidstyleError
 from vidstyle.evaluation.camera_moves import CAMERA_MOVES, CameraMove, PictureSequence, camera_move
 from vidstyle.evaluation.exact import SequenceEvaluator
-from vidstyle.evaluation.metrics import patch_swd
+from vidstyle.evaluation.metrics import PatchSwd
 from vidstyle.evaluation.painted import PAINTED_STYLES
 from vidstyle.media.stills import read_style_image
 from vidstyle.protocols import Stylizer
@@ -113,12 +113,12 @@ def choose_pairs(arguments: argparse.Namespace, parser: argparse.ArgumentParser)
 @torch.inference_mode()
 def measure(pair: Pair, clips: dict[CameraMove, PictureSequence]) -> list[Row]:
     networks = load_feedforward(pair.trained), load_feedforward(pair.untrained)
-    style = style_reference(pair.style)
+    distance = PatchSwd(style_reference(pair.style))
     line = "{:<16} {:<9} {:>4} {:>8} {:>9} {:>8} {:>7}  {:>9} {:>9} {:>6}"
     print(line.format("style", "move", "gap", "source", "without", "with", "ratio", "SWD w/o", "SWD with", "ratio"))
     rows = []
     for move, clip in clips.items():
-        row = measure_move(networks, style, move, clip)
+        row = measure_move(networks, distance, move, clip)
         rows.append(row)
         for gap in GAPS:
             trained, untrained = row.errors[gap]
@@ -146,7 +146,7 @@ def style_reference(style: str) -> Tensor:
     return at_short_side(style_picture(recipe, data), recipe.stages[-1].style_size_px)
 
 
-def measure_move(networks: tuple[Stylizer, Stylizer], style: Tensor, move: str, clip: PictureSequence) -> Row:
+def measure_move(networks: tuple[Stylizer, Stylizer], distance: PatchSwd, move: str, clip: PictureSequence) -> Row:
     # The evaluator's pair, steady and per frame, serves for any two versions of the same clip.
     evaluator = SequenceEvaluator(clip, GAPS)
     distances: list[tuple[float, float]] = []
@@ -155,7 +155,7 @@ def measure_move(networks: tuple[Stylizer, Stylizer], style: Tensor, move: str, 
         trained, untrained = (network(content[None]).clamp(0, 1)[0] for network in networks)
         evaluator.push(trained, untrained, content)
         if index % SWD_EVERY == 0:
-            distances.append((patch_swd(trained, style), patch_swd(untrained, style)))
+            distances.append((distance(trained), distance(untrained)))
         print(f"\r{move} {index + 1} of {clip.num_frames}", end="", flush=True, file=sys.stderr)
     print("\r\033[K", end="", file=sys.stderr)
     found = evaluator.result()

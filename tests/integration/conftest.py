@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import signal
-from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
@@ -22,9 +20,8 @@ from vidstyle.stylizers.feedforward import BlurPoolNet, JohnsonNet
 
 
 @pytest.fixture
-def vidstyle() -> Iterator[Command]:
+def vidstyle() -> Command:
     """Run ``vidstyle ARGUMENTS`` as a user would, without the seconds a new process takes."""
-    handler = signal.getsignal(signal.SIGTERM)
 
     def run(*arguments: object) -> CommandResult:
         out, err = io.StringIO(), io.StringIO()
@@ -32,8 +29,7 @@ def vidstyle() -> Iterator[Command]:
             main([str(argument) for argument in arguments])
         return CommandResult(int(left.value.code or 0), out.getvalue(), err.getvalue())
 
-    yield run
-    signal.signal(signal.SIGTERM, handler)
+    return run
 
 
 @pytest.fixture(scope="session")

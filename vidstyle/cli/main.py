@@ -69,11 +69,7 @@ def main(arguments: list[str] | None = None) -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except SystemExit:  # a signal's, or that of a training that says itself how to go on
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        raise
     except (click.Abort, KeyboardInterrupt):
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
         click.echo("vidstyle: interrupted; nothing unfinished was left behind.", err=True)
         sys.exit(INTERRUPTED)
     except (VidstyleError, OSError) as error:
@@ -81,7 +77,10 @@ def main(arguments: list[str] | None = None) -> None:
             raise
         say(f"vidstyle: {sentence_of(error)}", err=True)
         sys.exit(exit_code_of(error))
-    sys.exit(result if isinstance(result, int) else 0)
+    else:
+        sys.exit(result if isinstance(result, int) else 0)
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # what Python itself tidies up is not broken off either
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001  # the signal module's signature

@@ -6,6 +6,7 @@ import json
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -104,8 +105,13 @@ def flag_of(field: str) -> str:
 
 def described_controls() -> list[dict[str, Any]]:
     """The table for the page: each control with its kind, range, choices and default."""
-    properties = RenderConfig.model_json_schema(mode="validation")["properties"]
+    properties = _properties()
     return [asdict(control) | _kind(properties[control.field], control) for control in CONTROLS]
+
+
+@cache  # asked for with every frame
+def _properties() -> dict[str, Any]:
+    return dict(RenderConfig.model_json_schema(mode="validation")["properties"])
 
 
 def _kind(schema: Mapping[str, Any], control: Control) -> dict[str, Any]:

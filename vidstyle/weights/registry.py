@@ -8,6 +8,7 @@ import tomllib
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from platformdirs import user_data_path
@@ -42,15 +43,16 @@ class Style:
     is_damaged: bool = False
 
 
-def shipped_styles() -> list[Style]:
-    """Every style in the package, sorted by name."""
+@cache
+def shipped_styles() -> tuple[Style, ...]:
+    """Every style in the package, sorted by name; the cards are read once."""
     styles = []
     for card_path in sorted(_FOLDER.glob("*.toml")):
         if card_path.stem == ANY_STYLE.stem:  # no style of its own
             continue
         card = tomllib.loads(card_path.read_text(encoding="utf-8"))
         styles.append(Style(card_path.stem, card["title"], card_path.with_suffix(_SUFFIX)))
-    return styles
+    return tuple(styles)
 
 
 def user_folder() -> Path:
