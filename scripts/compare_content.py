@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from arguments import count
 from held_out import data_folder, held_out_pictures, read_square, research_pictures, stills
 from perceptual import PerceptualJudge, pruned_encoder, recipe_of
 from train_builtin import CONTENT, style_picture, train
@@ -34,8 +35,8 @@ MOST_WORSE = 0.05
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--style", action="append", help="shipped name, as often as wanted; default: mosaic")
-    parser.add_argument("--steps", type=int, default=800, help="of each network")
-    parser.add_argument("--pictures", type=int, default=24, help="how many of the 24 held-out ones")
+    parser.add_argument("--steps", type=count, default=800, help="of each network")
+    parser.add_argument("--pictures", type=count, default=24, help="how many of the 24 held-out ones")
     parser.add_argument("--checkpoint-dir", type=Path, default=Path("runs"), help="where runs keep their state")
     parser.add_argument("--threads", type=int, help="CPU threads; all by default")
     arguments = parser.parse_args()

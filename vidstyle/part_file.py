@@ -146,7 +146,10 @@ def reserved(
     part = PartFile(claim_output(path, source=source, overwrite=overwrite), path)
 
     def write(content: bytes | memoryview) -> None:
-        part.path.write_bytes(content)
+        with part.path.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())  # before anything it replaces is gone, such as the state of a training
         claim_output(path, overwrite=overwrite)
         part.publish()
 

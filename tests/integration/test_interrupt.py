@@ -26,7 +26,7 @@ def interrupted(
     clip: Path, output: Path, style: Path, number: signal.Signals, times: int = 1
 ) -> tuple[int, list[str], str]:
     """Start a render, send the signal once frames are done; returns exit code, lines of stdout, and stderr."""
-    command = [*VIDSTYLE, "stylize", str(clip), str(output), "--style", str(style), "--size", "640x480", "--overwrite"]
+    command = [*VIDSTYLE, "stylize", str(clip), str(output), "--style", str(style), "--size", "320x240", "--overwrite"]
     process = subprocess.Popen(
         [*command, "--progress", "json"],
         stdout=subprocess.PIPE,
@@ -53,8 +53,8 @@ def interrupted(
 
 @pytest.mark.parametrize(
     ("number", "times", "exit_code"),
-    [(signal.SIGINT, 1, 130), (signal.SIGINT, 8, 130), (signal.SIGTERM, 1, 143), (signal.SIGHUP, 1, 129)],
-    ids=["Ctrl-C", "Ctrl-C again and again", "SIGTERM", "terminal closed"],
+    [(signal.SIGINT, 1, 130), (signal.SIGINT, 8, 130), (signal.SIGTERM, 8, 143), (signal.SIGHUP, 1, 129)],
+    ids=["Ctrl-C", "Ctrl-C again and again", "SIGTERM again and again", "terminal closed"],
 )
 def test_an_interrupted_render_leaves_nothing(
     long_clip: Path, painted_style: Path, tmp_path: Path, number: signal.Signals, times: int, exit_code: int

@@ -34,15 +34,15 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def arguments(output: str) -> list[str]:
+def arguments(output: str, checkpoint_every: int = STEPS) -> list[str]:
     files = f"--style painting.png --content photos --out {output} --encoder encoder.safetensors"
     small = f"--steps {STEPS} --crop 64 --style-size 64 --batch-size 1 --device cpu --threads 1"
-    return f"train feedforward {files} {small} --checkpoint-every 3 --sample-every 0".split()
+    return f"train feedforward {files} {small} --checkpoint-every {checkpoint_every} --sample-every 0".split()
 
 
 def killed_after_its_first_checkpoint(output: str, checkpoint: Path) -> None:
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "vidstyle", *arguments(output)]
+    command = [sys.executable, "-m", "vidstyle", *arguments(output, checkpoint_every=1)]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 120

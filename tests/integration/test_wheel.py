@@ -91,4 +91,4 @@ def test_the_command_is_installed(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         entry_points = next(name for name in archive.namelist() if name.endswith("entry_points.txt"))
         text = archive.read(entry_points).decode()
-    assert "vidstyle = vidstyle.cli.main:main" in text
+    assert "vidstyle = vidstyle.__main__:run" in text

@@ -10,7 +10,7 @@ from vidstyle.heap import keep_freed_memory
 
 #: Prints how many bytes went back to the system when 20 MB were freed, and how many once freed memory is kept.
 COUNT_RETURNED = """
-import torch
+import numpy as np
 from pathlib import Path
 from vidstyle.heap import keep_freed_memory
 
@@ -18,7 +18,7 @@ def resident():
     return 4096 * int(Path("/proc/self/statm").read_text().split()[1])
 
 def num_returned():
-    picture = torch.ones(5_000_000)
+    picture = np.ones(5_000_000, np.float32)
     before = resident()
     del picture
     return before - resident()

@@ -426,6 +426,7 @@ def test_inspection_says_what_it_measures() -> None:
         (("inspect_styles.py", "--picture", "absent.jpg"), "inspect_styles: absent.jpg"),
         (("measure_adain.py", "--styles", "0"), "got 0; give a number from 1 up"),
         (("measure_adain.py", "--json", "/dev/null/figures.json"), "figures.json cannot be written there"),
+        (("measure_adain.py", "--json", "/dev"), "/dev is a folder; name a file in it"),
     ],
 )
 def test_what_a_script_cannot_use_is_a_sentence_before_it_measures(arguments: tuple[str, ...], said: str) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
+import time
 import weakref
 from collections.abc import Callable
 from importlib import import_module
@@ -39,8 +41,6 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in _COMMANDS:
             return None
-        # Before torch, which drops Ctrl-C while it loads NumPy itself.
-        import_module("numpy")
         module, function, _ = _COMMANDS[cmd_name]
         command = getattr(import_module(module), function)
         return command if isinstance(command, click.Command) else None
@@ -58,11 +58,11 @@ def cli() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
-    signal.signal(signal.SIGTERM, _terminate)
+    signal.signal(signal.SIGTERM, _end)
     if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # nohup has it ignored
-        signal.signal(signal.SIGHUP, _terminate)
+        signal.signal(signal.SIGHUP, _end)
     if signal.getsignal(signal.SIGINT) == signal.default_int_handler:
-        signal.signal(signal.SIGINT, _interrupt)
+        signal.signal(signal.SIGINT, _end)
     command = ("vidstyle", *(sys.argv[1:] if arguments is None else arguments))  # for a sidecar
     try:
         result = cli.main(arguments, prog_name="vidstyle", standalone_mode=False, obj=command)
@@ -80,17 +80,26 @@ def main(arguments: list[str] | None = None) -> None:
     else:
         sys.exit(result if isinstance(result, int) else 0)
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # what Python itself tidies up is not broken off either
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is _end:  # Python itself has to tidy up, too
+                signal.signal(number, signal.SIG_IGN)
 
 
-def _interrupt(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001  # the signal module's signature
-    if _ending() is None:
-        raise _noted(_Interrupted())
+def _end(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001  # the signal module's signature
+    """Raise what ends the command and unwinds like any error, so that the part file goes, too."""
+    if _is_loading("torch"):  # whose C++ code drops what is raised meanwhile, or ends the process by it
+        again = threading.Timer(0.05, signal.raise_signal, (signum,))
+        again.daemon = True
+        again.start()
+    elif _ending() is None:
+        raise _noted(_Interrupted() if signum == signal.SIGINT else _Terminated(128 + signum))
+    elif time.monotonic() - _ending_since > _PATIENCE_SECONDS:
+        os._exit(128 + signum)
 
 
-def _terminate(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001  # the signal module's signature
-    if _ending() is None:
-        raise _noted(_Terminated(128 + signum))  # unwinds like any error, so the part file goes too
+def _is_loading(name: str) -> bool:
+    spec = getattr(sys.modules.get(name), "__spec__", None)
+    return bool(getattr(spec, "_initializing", False))  # importlib's own mark
 
 
 # Of their own, because built-in exceptions cannot be referred to weakly.
@@ -109,10 +118,13 @@ def _nothing() -> None:
 #: What a signal has raised to end the command, as long as it is on its way: a second would break off what tidies up.
 #: One that a library has dropped has gone, so the next signal counts.
 _ending: Callable[[], BaseException | None] = _nothing
+_ending_since = 0.0
+#: What has not tidied up in this time is stuck, and the next signal ends the process as it is.
+_PATIENCE_SECONDS = 10.0
 
 
 def _noted(error: BaseException) -> BaseException:
-    # Not in the handlers, whose frames the traceback holds: the error would keep itself.
-    global _ending  # noqa: PLW0603
-    _ending = weakref.ref(error)
+    # Not in the handler, whose frame the traceback holds: the error would keep itself.
+    global _ending, _ending_since
+    _ending, _ending_since = weakref.ref(error), time.monotonic()
     return error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
+import signal
 import sys
 import webbrowser
 from pathlib import Path
@@ -69,6 +70,9 @@ def ui(
 
     with contextlib.suppress(KeyboardInterrupt):  # the ordinary way to end it
         serve(Session(opened, clip and clip.resolve(), base), port, on_ready)
+    # What a request still works on is for nobody now, and the next signal ends it.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _opened_folders(clip: Path | None, folders: tuple[Path, ...]) -> tuple[Path, ...]:

@@ -68,7 +68,8 @@ class ClipPairs:
         paths: clips, or folders of clips.
         crop_px: side of a crop.
         max_side_px: frames are kept at no more than this on their longer side, unless a crop needs more.
-        max_pairs: of all clips together; 128 at 640 px take 0.3 GB, and as much again while they are read.
+        max_pairs: of all clips together; of more clips, so many evenly spread ones are read, one pair of each. 128 at
+            640 px take 0.3 GB, and as much again while they are read.
 
     Attributes:
         names: of the clips pairs were taken from.

@@ -96,7 +96,8 @@ def optimize(
     """Paint one still by optimising its pixels (Gatys et al. 2016); EXIF data, colour profile and alpha are kept.
 
     Args:
-        content: picture to paint; None where ``content_weight`` is 0, which is texture synthesis.
+        content: picture to paint; None where ``content_weight`` is 0, which is texture synthesis: one that is named
+            gives its shape alone, unless ``init`` starts from it.
         style: picture to take the style from; None where ``style_weight`` is 0, which is inversion of features.
         output: picture to write; it appears whole or not at all.
         settings: complete settings; without them they are made of ``options``.
@@ -188,7 +189,7 @@ def _read_pictures(
         claim_output(output, source=None if source is None else Path(source), overwrite=overwrite)
     still = None if content is None else read_still(content)
     # A content that gives the shape alone gives no opacity and no profile either.
-    travelling = still if settings.content_weight else None
+    travelling = still if settings.content_weight or settings.init == "content" else None
     return travelling, _Pictures(
         content=None if still is None else still.data[None].float() / 255,
         style=None if style is None else read_style_image(style)[None],

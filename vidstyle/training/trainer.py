@@ -52,7 +52,7 @@ class StepReport:
 
     Attributes:
         step: steps done.
-        seconds: time the run has taken, samples and checkpoints included.
+        seconds: time the run has taken, samples and checkpoints before it included.
         progress: share of the schedule that is done, 0 to 1.
         losses: unweighted, by name.
     """
@@ -91,7 +91,7 @@ class Trainer(Generic[_Net]):
 
     Attributes:
         step: steps done.
-        seconds: time the run has taken, samples and checkpoints included.
+        seconds: time the run has taken up to its last step, samples and checkpoints before it included.
         history: (step, unweighted losses) of the first step and every ``HISTORY_EVERY``, interruptions or not.
 
     Raises:

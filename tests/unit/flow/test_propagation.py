@@ -8,6 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from vidstyle.evaluation.synthetic import suite_sequence
@@ -114,20 +115,27 @@ def test_small_pictures(size: tuple[int, int]) -> None:
     assert np.array_equal(propagate_flow(flow, picture, picture), flow)
 
 
+@pytest.fixture(scope="module")
+def passing() -> list[tuple[torch.Tensor, ...]]:
+    """Something that passes in front: a frame, the next, its flow to the first, and where that is seen."""
+    sequence = suite_sequence("foreground", (320, 180), 12)
+    return [
+        (sequence.frame(index - 1), sequence.frame(index), *sequence.flow(index, index - 1))
+        for index in range(1, 12, 4)
+    ]
+
+
 @pytest.mark.parametrize("exposure", [1.0, 0.8])
 def test_motion_of_what_passes_in_front_is_nearer_to_the_truth(
-    exposure: float, monkeypatch: pytest.MonkeyPatch
+    passing: list[tuple[torch.Tensor, ...]], exposure: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sequence = suite_sequence("foreground", (320, 180), 12)
-
     def error() -> float:
         found = []
-        for index in range(1, 12, 4):
+        for before, now, flow, valid in passing:
             estimator = DisFlow()
-            estimator.push(sequence.frame(index - 1)[None])
-            motion = estimator.push(sequence.frame(index)[None].float() / 255 * exposure)
+            estimator.push(before[None])
+            motion = estimator.push(now[None].float() / 255 * exposure)
             assert motion is not None
-            flow, valid = sequence.flow(index, index - 1)
             distance = (resize_flow(motion.flow_backward, (180, 320))[0] - flow).square().sum(0).sqrt()
             found.append(float(distance[valid[0]].mean()))
         return sum(found) / len(found)
