@@ -87,9 +87,11 @@ class AdaInDecoder(nn.Module):
         layers: the encoder's layers whose statistics are used, deepest first.
         num_exchanged: how many of them are decoded: all but the two shallowest.
         recolors: wants the content in the style's colours.
+        margin_px: what is painted around the picture and cut off, because strokes are coarser along a border.
     """
 
     recolors = True
+    margin_px = 8
 
     def __init__(self, channels: tuple[int, ...], num_channels: int = 64, num_blocks: int = 5) -> None:
         super().__init__()
@@ -320,7 +322,7 @@ class AdaInStylizer:
 
     def __call__(self, content: Tensor) -> Tensor:
         """(N, 3, H, W) RGB in [0, 1] to the same in float32, painted."""
-        padded, crop = pad_to_multiple(content, self.net.multiple_of, self.minimum_size)
+        padded, crop = pad_to_multiple(content, self.net.multiple_of, self.minimum_size, self.net.decoder.margin_px)
         with torch.inference_mode():
             return crop(self.net(to_channels_last(padded, self._dtype), self._style, self.style_weight))
 

@@ -35,6 +35,7 @@ class PytorchAdaInDecoder(nn.Sequential):
     layers = (LAYER,)
     num_exchanged = 1
     recolors = False
+    margin_px = 0  # that project paints none
 
     def __init__(self) -> None:
         layers: list[nn.Module] = []

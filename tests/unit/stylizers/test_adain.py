@@ -9,6 +9,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from vidstyle.errors import CheckpointMismatchError, UnsupportedCheckpointError, WeightsNotFoundError
+from vidstyle.imaging.padding import pad_to_multiple
 from vidstyle.stylizers.adain import (
     AdaInDecoder,
     AdaInNet,
@@ -85,13 +86,15 @@ def test_half_precision_features_keep_their_type_and_float32_statistics() -> Non
 def test_alpha_goes_from_the_content_to_the_style(last: str) -> None:
     net, content, style = network(last), picture(48, 64), picture(64, 64, seed=4)[0]
     assert net.multiple_of == 2 ** (int(last[4]) - 1)
+    # What is cut off counts as content as well.
+    padded, crop = pad_to_multiple(content, net.multiple_of, margin=net.decoder.margin_px)
 
     def paint(statistics: list[tuple[torch.Tensor, torch.Tensor]]) -> torch.Tensor:
-        recolored = net.recolored(content, statistics)
-        return net.decode(recolored, net.encode(recolored), statistics)
+        recolored = net.recolored(padded, statistics)
+        return crop(net.decode(recolored, net.encode(recolored), statistics))
 
     with torch.no_grad():
-        own, targets = net.statistics(content), net.statistics(style[None])
+        own, targets = net.statistics(padded), net.statistics(style[None])
         plain, full = paint(own), paint(targets)
         half = paint(
             [
@@ -103,6 +106,16 @@ def test_alpha_goes_from_the_content_to_the_style(last: str) -> None:
     torch.testing.assert_close(AdaInStylizer("a", net, style, 0.0)(content), plain, atol=1e-4, rtol=0)
     torch.testing.assert_close(AdaInStylizer("a", net, style, 1.0)(content), full, atol=1e-4, rtol=0)
     torch.testing.assert_close(AdaInStylizer("a", net, style, 0.5)(content), half, atol=1e-4, rtol=0)
+
+
+def test_a_picture_is_painted_beyond_its_border() -> None:
+    """Where networks see nothing, strokes are others than inside."""
+    net = network()
+    seen: list[torch.Size] = []
+    net.encoder.register_forward_pre_hook(lambda _, arguments: seen.append(arguments[0].shape))
+    stylizer = AdaInStylizer("a", net, picture(50, 70)[0])
+    assert stylizer(picture(64, 64)).shape == (1, 3, 64, 64)
+    assert min(seen[-1][-2:]) >= 64 + 2 * net.decoder.margin_px
 
 
 def test_the_style_is_encoded_once() -> None:
