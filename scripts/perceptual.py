@@ -9,8 +9,9 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from held_out import at_short_side
+from recipes import RECIPES, Recipe
 from torch import Tensor
-from train_builtin import ENCODER, RECIPES, Recipe
+from train_builtin import ENCODER
 
 from vidstyle.errors import WeightsNotFoundError
 from vidstyle.stylizers.encoder import VggEncoder, load_encoder

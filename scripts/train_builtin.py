@@ -1,4 +1,4 @@
-"""Train the networks that ship with vidstyle, and write their weights and model cards into the package.
+"""Train the networks that ship with vidstyle by recipes.py, and write weights and model cards into the package.
 
 Pictures and encoder come from the folder that VIDSTYLE_TEST_DATA names. A run that is stopped goes on from its
 checkpoint when it is started again.
@@ -23,6 +23,16 @@ from typing import Any, cast
 
 import torch
 from held_out import EXCLUDED_PAINTINGS, research_pictures, stills
+from recipes import (
+    ANY_STYLE_STAGES,
+    ANY_STYLE_TITLE,
+    FURTHER_ON,
+    OWN,
+    PUBLIC_DOMAIN,
+    RECIPES,
+    WITHOUT_TEMPORAL_LOSS,
+    Recipe,
+)
 from torch import Tensor, nn
 from tqdm import tqdm
 
@@ -34,12 +44,10 @@ from vidstyle.stylizers.checkpoint import StyleCard, load_feedforward, save_feed
 from vidstyle.stylizers.encoder import VggEncoder, load_encoder
 from vidstyle.stylizers.feedforward import BlurPoolNet
 from vidstyle.training.adain import AdaInObjective
-from vidstyle.training.adain_settings import AdaInLossWeights, AdaInSettings
 from vidstyle.training.dataset import ContentCrops
 from vidstyle.training.feedforward import FeedforwardObjective
 from vidstyle.training.run import PAINTING_SIDE_PX, sample_sheet
 from vidstyle.training.run_adain import read_paintings
-from vidstyle.training.settings import FeedforwardSettings, LossWeights
 from vidstyle.training.style_crops import StyleCrops
 from vidstyle.training.trainer import StepReport, Trainer
 from vidstyle.weights.registry import ANY_STYLE
@@ -59,157 +67,6 @@ CONTENT_LICENCE = (
     "Kodak: unrestricted use; Big Buck Bunny: CC BY 3.0, Blender Foundation; car-detection: CC BY 4.0, Intel; "
     "crystal and two photographs: CC0; one photograph: NASA, public domain"
 )
-
-PUBLIC_DOMAIN = "public domain"
-OWN = "made by this project's own program, CC0"
-
-
-FIRST = FeedforwardSettings(weights=LossWeights(lattice=0.0))
-#: A style that goes on from a trained one shows its own strokes in about half of the steps.
-WARM = FeedforwardSettings(steps=1200, weights=LossWeights(temporal=15.0, lattice=0.0))
-#: Takes away the pattern that the stages before leave on gradients.
-FINISH = FeedforwardSettings(steps=240, learning_rate=8e-4, weights=LossWeights(temporal=20.0))
-#: The last: the same once more, on photos for research, too.
-BROADEN = FINISH
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """One shipped style.
-
-    ``picture`` is a file under ``paintings/``, or a painter of ``vidstyle.evaluation.painted``. Each stage goes on from
-    the network of the one before; the first from that of ``starts_from``'s first stage, or from scratch. The last is on
-    all photos where ``is_broadened``, because a network trained on open ones alone does worse on others
-    (scripts/compare_content.py: mosaic by 12 %).
-    """
-
-    name: str
-    title: str
-    picture: str
-    source: str
-    licence: str
-    stages: tuple[FeedforwardSettings, ...] = (FIRST, FINISH, BROADEN)
-    starts_from: str | None = None
-    is_broadened: bool = True
-
-
-RECIPES = [
-    Recipe(
-        "starry-night",
-        "Swirling blue and yellow strokes, after Vincent van Gogh's The Starry Night",
-        "starry_night.jpg",
-        "Vincent van Gogh, The Starry Night, 1889",
-        PUBLIC_DOMAIN,
-        (
-            FIRST,
-            FeedforwardSettings(steps=450, learning_rate=8e-4, weights=LossWeights(temporal=40.0, lattice=0.0)),
-            FINISH,
-            BROADEN,
-        ),
-    ),
-    Recipe(
-        "mosaic",
-        "Small glazed tiles with grout between them",
-        "mosaic",
-        "mosaic, painted by vidstyle.evaluation.painted",
-        OWN,
-    ),
-    Recipe(
-        "oil-strokes",
-        "Thick oil paint in warm and cool strokes that follow the forms",
-        "oil_strokes",
-        "oil_strokes, painted by vidstyle.evaluation.painted",
-        OWN,
-        (replace(WARM, steps=1500), FINISH, BROADEN),
-        starts_from="starry-night",
-    ),
-    Recipe(
-        "great-wave",
-        "Prussian blue and cream with crisp outlines, after Hokusai's The Great Wave off Kanagawa",
-        "great_wave.jpg",
-        "Katsushika Hokusai, The Great Wave off Kanagawa, about 1831",
-        PUBLIC_DOMAIN,
-        (WARM, FINISH, BROADEN),
-        starts_from="starry-night",
-    ),
-    Recipe(
-        "stained-glass",
-        "Glowing panes of coloured glass held by dark lead",
-        "stained_glass",
-        "stained_glass, painted by vidstyle.evaluation.painted",
-        OWN,
-        (WARM, FINISH, BROADEN),
-        starts_from="starry-night",
-    ),
-    Recipe(
-        "the-scream",
-        "Long flowing bands of orange, blue and brown, after Edvard Munch's The Scream",
-        "the_scream.jpg",
-        "Edvard Munch, The Scream, 1893",
-        PUBLIC_DOMAIN,
-        # Follows shifts well enough to need less of what takes strokes away.
-        (WARM, replace(FINISH, steps=720, weights=LossWeights(temporal=3.6))),
-        starts_from="starry-night",
-        # On all photos, 240 steps more, its patches went from 1.07 to 1.26 times as far from the painting's as without
-        # temporal loss (scripts/measure_stability.py); to 1.22 in 360 steps with a temporal weight of 3.6 still, and to
-        # 1.27 in 400 with weights of 6 and of 8 for the style.
-        is_broadened=False,
-    ),
-    Recipe(
-        "ink-hatching",
-        "Fine pen hatching over grey and sienna washes",
-        "ink_hatching",
-        "ink_hatching, painted by vidstyle.evaluation.painted",
-        OWN,
-        (WARM, FINISH, BROADEN),
-        starts_from="starry-night",
-    ),
-    Recipe(
-        "composition-vii",
-        "Sweeping colour shapes and black lines, after Wassily Kandinsky's Composition VII",
-        "composition_vii.jpg",
-        "Wassily Kandinsky, Composition VII, 1913",
-        PUBLIC_DOMAIN,
-        (WARM, FINISH, BROADEN),
-        starts_from="starry-night",
-    ),
-    Recipe(
-        "watercolour",
-        "Soft blooms of pigment on paper",
-        "watercolour",
-        "watercolour, painted by vidstyle.evaluation.painted",
-        OWN,
-        (WARM, FINISH, BROADEN),
-        starts_from="starry-night",
-    ),
-    Recipe(
-        "udnie",
-        "Cool grey facets with black, orange and green, after Francis Picabia's Udnie",
-        "udnie.jpg",
-        "Francis Picabia, Udnie (Young American Girl, The Dance), 1913",
-        PUBLIC_DOMAIN,
-        (WARM, FINISH, BROADEN),
-        starts_from="starry-night",
-    ),
-    Recipe(
-        "pointillism",
-        "Dots of pure colour that mix in the eye",
-        "pointillism",
-        "pointillism, painted by vidstyle.evaluation.painted",
-        OWN,
-        (WARM, FINISH, BROADEN),
-        starts_from="starry-night",
-    ),
-    Recipe(
-        "water-lilies",
-        "Violet, green and rose dabs of oil, after Claude Monet's Water Lilies",
-        "water_lilies.jpg",
-        "Claude Monet, Water Lilies, 1916-1919",
-        PUBLIC_DOMAIN,
-        (WARM, FINISH, BROADEN),
-        starts_from="starry-night",
-    ),
-]
 
 
 @dataclass(frozen=True)
@@ -238,92 +95,6 @@ class Trained:
             self.seconds + sum(trainer.seconds for trainer in trainers),
             (*self.stages, *(asdict(trainer.schedule) for trainer in trainers)),
         )
-
-
-#: Styles whose networks are trained once more without temporal loss, to measure what it is good for.
-WITHOUT_TEMPORAL_LOSS = ("stained-glass", "the-scream", "great-wave", "watercolour", "mosaic")
-
-
-@dataclass(frozen=True)
-class AnyStyleStage:
-    """One stage of the arbitrary-style model; it goes on from the one before.
-
-    Attributes:
-        settings: of the training.
-        decoder_from: shipped style that the decoder begins as.
-        starts_from_mean_of: begins as the mean of so many stages' weights before it, each of which ended its cosine
-            elsewhere in one valley (Izmailov et al. 2018, sec. 3.2), and ``FURTHER_ON`` from what was before them.
-        on_all_photos: those for research, too.
-    """
-
-    settings: AdaInSettings
-    decoder_from: str | None = None
-    starts_from_mean_of: int = 0
-    on_all_photos: bool = False
-
-
-#: Most of the style loss on the output at full size, and less asked of steadiness.
-FINE_STROKES = AdaInSettings(
-    steps=1600,
-    learning_rate=1e-3,
-    halved_share=0.15,
-    weights=AdaInLossWeights(content=1.35, style=30.0, temporal=0.7, lattice=80.0, distillation=0.0),
-)
-
-
-def large_crops(steps: int, content_weight: float, learning_rate: float = 1.2e-3, seed: int = 0) -> AdaInSettings:
-    """Fine strokes in larger crops, whose statistics are nearer to those of whole pictures."""
-    return replace(
-        FINE_STROKES,
-        steps=steps,
-        learning_rate=learning_rate,
-        batch_size=3,
-        crop_px=256,
-        halved_share=0.0,
-        seed=seed,
-        weights=replace(FINE_STROKES.weights, content=content_weight),
-    )
-
-
-#: The student alone; the decoder; the decoder with more weight on the style, and on all photos, as the styles; the
-#: decoder, three times, with less asked of steadiness and more of fine strokes, which were a fifth of a deviation too
-#: faint; the same, three times, in larger crops; slowly on from the mean of these three.
-ANY_STYLE_STAGES = (
-    AnyStyleStage(
-        AdaInSettings(
-            steps=3000,
-            crop_px=224,
-            weights=AdaInLossWeights(content=0.0, style=0.0, total_variation=0.0, temporal=0.0, lattice=0.0),
-        )
-    ),
-    AnyStyleStage(AdaInSettings(steps=1900, weights=AdaInLossWeights(distillation=0.0)), decoder_from="starry-night"),
-    AnyStyleStage(
-        AdaInSettings(steps=3000, weights=AdaInLossWeights(style=30.0, lattice=80.0, distillation=0.0)),
-        on_all_photos=True,
-    ),
-    AnyStyleStage(
-        AdaInSettings(
-            steps=2600,
-            learning_rate=1.5e-3,
-            halved_share=0.25,
-            weights=AdaInLossWeights(content=1.2, style=30.0, temporal=1.5, lattice=80.0, distillation=0.0),
-        ),
-        on_all_photos=True,
-    ),
-    AnyStyleStage(FINE_STROKES, on_all_photos=True),
-    AnyStyleStage(replace(FINE_STROKES, steps=3600, learning_rate=1.5e-3), on_all_photos=True),
-    AnyStyleStage(large_crops(steps=3600, content_weight=1.4), on_all_photos=True),
-    AnyStyleStage(large_crops(steps=2400, content_weight=1.38, seed=1), on_all_photos=True),
-    AnyStyleStage(large_crops(steps=450, content_weight=1.24, seed=2), on_all_photos=True),
-    AnyStyleStage(
-        large_crops(steps=700, content_weight=1.2, learning_rate=6e-4, seed=3),
-        starts_from_mean_of=3,
-        on_all_photos=True,
-    ),
-)
-#: Share of the way from the weights before some stages to the mean of theirs by which what is kept goes beyond it.
-FURTHER_ON = 0.15
-ANY_STYLE_TITLE = "Any picture as style, by adaptive instance normalisation"
 
 
 def main() -> None:
