@@ -2,14 +2,16 @@
 
 import sys
 
+from vidstyle.cli import INTERRUPTED, INTERRUPTION
+
 
 def run() -> None:
     """Run the command line and exit; Ctrl-C counts from the first moment, while modules are loaded."""
     try:
         from vidstyle.cli.main import main  # noqa: PLC0415
     except KeyboardInterrupt:
-        sys.stderr.write("vidstyle: interrupted; nothing unfinished was left behind.\n")
-        sys.exit(130)
+        sys.stderr.write(f"vidstyle: {INTERRUPTION}\n")
+        sys.exit(INTERRUPTED)
     main()
 
 

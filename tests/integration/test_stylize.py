@@ -16,7 +16,6 @@ from vidstyle.errors import OpenError
 from vidstyle.frames import VideoFrame
 from vidstyle.media import open_video, probe_video
 from vidstyle.report import RenderReport
-from vidstyle.weights.registry import ANY_STYLE
 
 #: Per frame and untrained: the tests that use it are about everything but looks.
 PLAIN = ("--style", "identity", "--consistency", "0")
@@ -183,7 +182,6 @@ def test_a_picture_as_style(vidstyle, style_picture: Path, adain_model: Path, cl
     assert psnr(factory.rgb_frames(tmp_path / "full.mp4"), factory.rgb_frames(tmp_path / "none.mp4")) < 40
 
 
-@pytest.mark.skipif(not ANY_STYLE.is_file(), reason="no model for any style ships")
 def test_any_picture_is_a_style_with_what_ships(vidstyle, style_picture: Path, clip_mp4: Path, tmp_path: Path) -> None:
     style = np.asarray(Image.open(style_picture).convert("RGB")) * (0.9, 0.4, 0.15)  # colours far from the clip's
     warm = tmp_path / "warm.png"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
+from vidstyle.cli import INTERRUPTED
 from vidstyle.errors import ConfigError
 
 FAILED = 1
 WRONG_USAGE = 2
-INTERRUPTED = 130
 
 
 def exit_code_of(error: BaseException) -> int:

@@ -15,7 +15,8 @@ from types import FrameType
 import click
 
 from vidstyle import __version__
-from vidstyle.cli.exit_codes import INTERRUPTED, exit_code_of, sentence_of
+from vidstyle.cli import INTERRUPTED, INTERRUPTION
+from vidstyle.cli.exit_codes import exit_code_of, sentence_of
 from vidstyle.cli.terminal import say
 from vidstyle.errors import VidstyleError
 
@@ -70,7 +71,7 @@ def main(arguments: list[str] | None = None) -> None:
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("vidstyle: interrupted; nothing unfinished was left behind.", err=True)
+        click.echo(f"vidstyle: {INTERRUPTION}", err=True)
         sys.exit(INTERRUPTED)
     except (VidstyleError, OSError) as error:
         if os.environ.get("VIDSTYLE_DEBUG") == "1":

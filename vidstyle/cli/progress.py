@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import click
 
-from vidstyle.cli.exit_codes import FAILED, INTERRUPTED, exit_code_of, sentence_of
+from vidstyle.cli import INTERRUPTED, INTERRUPTION
+from vidstyle.cli.exit_codes import FAILED, exit_code_of, sentence_of
 from vidstyle.cli.terminal import printable, say
 
 if TYPE_CHECKING:
@@ -233,7 +234,7 @@ class ForPrograms(Quiet):
 
     def _tell_error(self, error: BaseException, code: int) -> None:
         if code == INTERRUPTED or isinstance(error, SystemExit):
-            kind, sentence = "Interrupted", "interrupted; nothing unfinished was left behind."
+            kind, sentence = "Interrupted", INTERRUPTION
         else:
             kind, sentence = type(error).__name__, sentence_of(error)
         self._tell("error", kind=kind, message=sentence, exit_code=code)

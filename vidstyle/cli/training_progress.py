@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vidstyle.cli import INTERRUPTED
 from vidstyle.cli.terminal import printable, say
 from vidstyle.training.settings import Schedule
 
@@ -84,7 +85,7 @@ def shown(label: str, schedule: Schedule) -> Iterator[TrainingProgress]:
         if progress.checkpoint is None or not progress.checkpoint.is_file():
             raise
         say(f"vidstyle: interrupted; the same command goes on from {progress.checkpoint}.", err=True)
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
     finally:
         progress.close()
 

@@ -134,6 +134,8 @@ def test_what_travels_with_a_picture_is_kept(folder: Path) -> None:
     assert run("--content-weight", "0", "--overwrite").exit_code == 0
     texture = read_still("out.png")
     assert (texture.alpha, texture.exif, texture.data.shape) == (None, None, (3, 72, 96))
+    assert run("--content-weight", "0", "--init", "content", "--overwrite").exit_code == 0
+    assert read_still("out.png").alpha is not None  # it starts from the content itself
 
 
 @pytest.mark.parametrize(

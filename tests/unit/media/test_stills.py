@@ -6,6 +6,7 @@ import resource
 import struct
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -180,7 +181,6 @@ def test_16_bit_grey_is_reduced_with_a_note(tmp_path: Path, suffix: str) -> None
 
 
 def test_16_bit_rgb_is_reduced_with_a_note(tmp_path: Path) -> None:
-    cv2 = pytest.importorskip("cv2")
     samples = np.array([[[0x1234, 0x8000, 0xFFFF]]], dtype=np.uint16)  # BGR
     cv2.imwrite(str(tmp_path / "a.png"), samples)
     still = read_still(tmp_path / "a.png")

@@ -38,12 +38,10 @@ def test_a_shipped_style_loads_and_says_what_it_is(style) -> None:
     assert load_feedforward(style.path).name
 
 
-@pytest.mark.skipif(not STYLES, reason="no style is shipped")
 def test_the_default_style_ships() -> None:
     assert find_style(RenderConfig().style)
 
 
-@pytest.mark.skipif(not STYLES, reason="no style is shipped")
 def test_a_name_is_found_however_it_is_written() -> None:
     name = STYLES[0].name
     for spelled in (name, name.upper(), name.replace("-", "_"), f" {name.replace('-', ' ')} "):
