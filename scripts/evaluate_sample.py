@@ -129,8 +129,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--flow")
     parser.add_argument("--device")
     parser.add_argument("--precision")
+    parser.add_argument("--adain-model", type=Path, help="for a picture as style; the shipped one by default")
     options = parser.parse_args(arguments)
-    names = ("consistency", "flow", "device", "precision")
+    names = ("consistency", "flow", "device", "precision", "adain_model")
     settings = {name: value for name in names if (value := getattr(options, name)) is not None}
     sequence = RememberedSequence(sample_scene(*output_size(options.size, (640, 360)), options.frames))
     styles = options.styles or [style.name for style in shipped_styles()]

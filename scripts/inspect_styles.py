@@ -45,6 +45,7 @@ MAX_AMPLITUDE, MAX_AROUND, MAX_SHIFT_ERROR = 0.5, 2.0, 0.1
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--style", action="append", help="shipped name or weight file; all shipped ones by default")
+    parser.add_argument("--adain-model", type=Path, help="for a picture as style; the shipped one by default")
     parser.add_argument("--picture", action="append", type=Path, help="photo to paint; frames of the sample by default")
     parser.add_argument("--out", type=Path, default=Path("out/styles"))
     arguments = parser.parse_args()
@@ -59,7 +60,8 @@ def inspect(arguments: argparse.Namespace) -> bool:
     """Print the table and write the pictures; whether all styles pass."""
     arguments.out.mkdir(parents=True, exist_ok=True)
     names = arguments.style or [style.name for style in shipped_styles()]
-    stylizers = [load_stylizer(make_config(style=name)) for name in names]  # one that cannot be loaded is said now
+    # One that cannot be loaded is said now.
+    stylizers = [load_stylizer(make_config(style=name, adain_model=arguments.adain_model)) for name in names]
     scene_frame = cache(sample_scene(1280, HEIGHT_PX).frame)
     pictures = (
         {path.stem: read_style_image(path) for path in arguments.picture}

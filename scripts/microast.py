@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vidstyle.imaging.padding import pad_to_multiple
-from vidstyle.stylizers.adain import adain, feature_statistics
+from vidstyle.stylizers.adain_decoder import adain, feature_statistics
 from vidstyle.stylizers.checkpoint import load_into
 from vidstyle.weights.files import load_tensors
 

@@ -24,6 +24,8 @@ from typing import Any, cast
 import torch
 from held_out import EXCLUDED_PAINTINGS, research_pictures, stills
 from recipes import (
+    ANTIALIASED,
+    ANTIALIASED_TITLE,
     ANY_STYLE_STAGES,
     ANY_STYLE_TITLE,
     FURTHER_ON,
@@ -31,6 +33,7 @@ from recipes import (
     PUBLIC_DOMAIN,
     RECIPES,
     WITHOUT_TEMPORAL_LOSS,
+    AnyStyleStage,
     Recipe,
 )
 from torch import Tensor, nn
@@ -54,6 +57,7 @@ from vidstyle.weights.registry import ANY_STYLE
 
 WEIGHTS = Path(__file__).parent.parent / "vidstyle" / "weights"
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+ANTIALIASED_ANY_STYLE = BENCHMARKS / "any-style-antialiased.safetensors"
 ENCODER = "encoders/vgg19_pruned16x_to_conv5_1.pth"
 CONTENT = "photos/open"
 PAINTED_SIZE_PX = (768, 768)
@@ -110,13 +114,18 @@ def main() -> None:
                 build(without_temporal_loss(recipe), data, arguments.checkpoint_dir, folder=BENCHMARKS)
         if arguments.only in (None, ANY_STYLE.stem):
             build_any_style(data, arguments.checkpoint_dir, from_shipped=arguments.from_shipped)
+        if arguments.only in (None, ANTIALIASED_ANY_STYLE.stem):
+            stages = (*ANY_STYLE_STAGES, ANTIALIASED)
+            build_any_style(
+                data, arguments.checkpoint_dir, stages, ANTIALIASED_ANY_STYLE, ANTIALIASED_TITLE, from_shipped=True
+            )
     except (VidstyleError, OSError) as error:
         sys.exit(f"train_builtin: {error}")
 
 
 def parse_arguments() -> argparse.Namespace:
     bare = [without_temporal_loss(recipe).name for recipe in RECIPES if recipe.name in WITHOUT_TEMPORAL_LOSS]
-    choices = [*(recipe.name for recipe in RECIPES), *bare, ANY_STYLE.stem]
+    choices = [*(recipe.name for recipe in RECIPES), *bare, ANY_STYLE.stem, ANTIALIASED_ANY_STYLE.stem]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=choices, help="train just this one")
     parser.add_argument("--checkpoint-dir", type=Path, default=Path("runs"), help="where runs keep their state")
@@ -127,7 +136,7 @@ def parse_arguments() -> argparse.Namespace:
         help="train the stage that was added to a recipe, on from the weights that ship",
     )
     arguments = parser.parse_args()
-    if arguments.from_shipped and arguments.only in (None, *bare):
+    if arguments.from_shipped and arguments.only in (None, *bare, ANTIALIASED_ANY_STYLE.stem):
         parser.error("--from-shipped goes with --only and the name of what ships")
     return arguments
 
@@ -210,17 +219,25 @@ def train(trainer: Trainer[Any], name: str) -> None:
         trainer.run(on_step)
 
 
-def build_any_style(data: Path, checkpoint_dir: Path, *, from_shipped: bool = False) -> None:
-    """Train the arbitrary-style model: student encoder and decoder."""
+def build_any_style(
+    data: Path,
+    checkpoint_dir: Path,
+    stages: Sequence[AnyStyleStage] = ANY_STYLE_STAGES,
+    weights: Path = ANY_STYLE,
+    title: str = ANY_STYLE_TITLE,
+    *,
+    from_shipped: bool = False,
+) -> None:
+    """Train the arbitrary-style model, student encoder and decoder, or the last stage alone on from the shipped one."""
     paintings = read_paintings(data / "paintings", leave_out=EXCLUDED_PAINTINGS)
     styles = [*paintings, *painted_pictures(PAINTED_SIZE_PX[0])]
-    before = Trained.shipped(len(ANY_STYLE_STAGES), ANY_STYLE) if from_shipped else Trained()
+    before = Trained.shipped(len(stages), ANY_STYLE) if from_shipped else Trained()
     net = load_adain(ANY_STYLE) if from_shipped else None
     # Not a full run's own last stage, which goes on from other weights.
     kept = checkpoint_dir / "from-shipped" if from_shipped else checkpoint_dir
     kept.mkdir(parents=True, exist_ok=True)
     trainers: list[Trainer[AdaInNet]] = []
-    for index, stage in list(enumerate(ANY_STYLE_STAGES))[len(before.stages) :]:
+    for index, stage in list(enumerate(stages))[len(before.stages) :]:
         settings, name, num_averaged = stage.settings, stage.decoder_from, stage.starts_from_mean_of
         if net is not None and num_averaged:
             if from_shipped:
@@ -235,31 +252,29 @@ def build_any_style(data: Path, checkpoint_dir: Path, *, from_shipped: bool = Fa
             start_from=net,
             decoder_from=load_feedforward(WEIGHTS / f"{name}.safetensors").net if name else None,
         )
-        trainers.append(Trainer(objective, settings, kept / f"{ANY_STYLE.stem}.{index + 1}.checkpoint"))
-        train(trainers[-1], f"{ANY_STYLE.stem} {index + 1}/{len(ANY_STYLE_STAGES)}")
+        trainers.append(Trainer(objective, settings, kept / f"{weights.stem}.{index + 1}.checkpoint"))
+        train(trainers[-1], f"{weights.stem} {index + 1}/{len(stages)}")
         net = trainers[-1].averaged_net
-    save_adain(ANY_STYLE, trainers[-1].averaged_net, StyleCard(ANY_STYLE.stem, ANY_STYLE_TITLE))
+    save_adain(weights, trainers[-1].averaged_net, StyleCard(weights.stem, title))
     card = {
-        "title": ANY_STYLE_TITLE,
-        "name": ANY_STYLE.stem,
+        "title": title,
+        "name": weights.stem,
         "architecture": "adain",
         "style_source": f"{len(paintings)} paintings by artists who died before 1955, and the pictures of "
         "vidstyle.evaluation.painted",
         "style_licence": f"paintings: {PUBLIC_DOMAIN}; pictures: {OWN}",
-        "starts_from": ", ".join(
-            f"{stage.decoder_from}, the decoder" for stage in ANY_STYLE_STAGES if stage.decoder_from
-        ),
+        "starts_from": ", ".join(f"{stage.decoder_from}, the decoder" for stage in stages if stage.decoder_from),
         "averaged_stages": [
             f"{index - stage.starts_from_mean_of + 1} to {index}"
-            for index, stage in enumerate(ANY_STYLE_STAGES)
+            for index, stage in enumerate(stages)
             if stage.starts_from_mean_of
         ],
         "further_on": FURTHER_ON,
-        **training_card(before.and_then(trainers), trainers[-1], ANY_STYLE),
-        **all_content("the last eight stages"),
+        **training_card(before.and_then(trainers), trainers[-1], weights),
+        **all_content(f"the last {sum(stage.on_all_photos for stage in stages)} stages"),
     }
-    ANY_STYLE.with_suffix(".toml").write_text(to_toml(card), encoding="utf-8")
-    print(f"wrote {ANY_STYLE} and its card")
+    weights.with_suffix(".toml").write_text(to_toml(card), encoding="utf-8")
+    print(f"wrote {weights} and its card")
 
 
 def model_card(recipe: Recipe, trained: Trained, last: Trainer[BlurPoolNet], weights: Path) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torchvision.models import squeezenet1_1
 
 from vidstyle.media.stills import write_still
-from vidstyle.stylizers.adain import AdaInDecoder, AdaInNet
+from vidstyle.stylizers.adain import AdaInNet
+from vidstyle.stylizers.adain_decoder import AdaInDecoder
 from vidstyle.stylizers.encoder import VggEncoder, encoder_from_tensors
 from vidstyle.stylizers.feedforward import JohnsonNet
 from vidstyle.stylizers.perceptual import SqueezeEncoder
@@ -55,10 +56,10 @@ def squeeze_encoder(seed: int = 0) -> SqueezeEncoder:
     return SqueezeEncoder(squeeze_tensors(seed), "random")
 
 
-def lively_decoder(widths: tuple[int, ...]) -> AdaInDecoder:
+def lively_decoder(widths: tuple[int, ...], num_fine_blocks: int = 1) -> AdaInDecoder:
     """A decoder whose pictures use the whole range; torch's own initial weights paint almost nothing."""
     generator = torch.Generator().manual_seed(1)
-    decoder = AdaInDecoder(widths)
+    decoder = AdaInDecoder(widths, num_fine_blocks=num_fine_blocks)
     with torch.no_grad():
         for name, value in decoder.named_parameters():
             scale = (2 / value[0].numel()) ** 0.5 if value.ndim > 1 else 0.1

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vidstyle.errors import CheckpointMismatchError
@@ -16,148 +15,16 @@ from vidstyle.imaging.color_transfer import ColorStatistics, monge_kantorovich
 from vidstyle.imaging.opencv import to_channels_last
 from vidstyle.imaging.padding import pad_to_multiple
 from vidstyle.part_file import write_whole
+from vidstyle.stylizers.adain_decoder import AdaInDecoder, Statistics, adain, feature_statistics
 from vidstyle.stylizers.checkpoint import FORMAT, MAX_BLOCKS, StyleCard, load_into, width_of
 from vidstyle.stylizers.encoder import VggEncoder, encoder_from_tensors
-from vidstyle.stylizers.feedforward import BlurPoolNet
-from vidstyle.stylizers.resampling import BlurPool, ConvBlurPool, DoubledConv, double
 from vidstyle.weights.files import load_tensors, packed, to_float
 
 if TYPE_CHECKING:
     from vidstyle.stylizers.pytorch_adain import PytorchAdaInDecoder
 
-_EPSILON = 1e-5
-#: What a decoder knows of a style beyond the statistics of the features it decodes.
-_NUM_CODE = 128
-_NUM_COLOR_STATISTICS = 3 + 9
-#: Black and white would have no end in logits.
-_LOGIT_MARGIN = 0.02
 #: Most that the contrast of a content picture is raised to the style's.
 _MAX_GAIN = 2.5
-
-#: Mean and standard deviation over a picture, each (N, C, 1, 1) float32.
-Statistics = tuple[Tensor, Tensor]
-
-
-class StyleNorm(nn.Module):
-    """Instance normalisation whose scale and shift are read from the style (Ghiasi et al. 2017, sec. 3)."""
-
-    def __init__(self, num_code: int, num_channels: int) -> None:
-        super().__init__()
-        self.affine = nn.Linear(num_code, 2 * num_channels)
-
-    def forward(self, x: Tensor, code: Tensor) -> Tensor:
-        """(N, C, H, W) to the same; ``code`` is (1 or N, num_code)."""
-        scale, shift = self.affine(code)[..., None, None].chunk(2, 1)
-        return adain(x, shift, 1 + scale)
-
-
-class StyledBlock(nn.Module):
-    """Two convolutions, each normalised by the style, around a skip."""
-
-    def __init__(self, num_code: int, num_channels: int) -> None:
-        super().__init__()
-        self.conv1 = _conv(num_channels, num_channels)
-        self.norm1 = StyleNorm(num_code, num_channels)
-        self.conv2 = _conv(num_channels, num_channels)
-        self.norm2 = StyleNorm(num_code, num_channels)
-
-    def forward(self, x: Tensor, code: Tensor) -> Tensor:
-        """(N, C, H, W) to the same."""
-        y: Tensor = self.norm2(self.conv2(F.relu(self.norm1(self.conv1(x), code), inplace=True)), code)
-        return y.add_(x)
-
-
-class AdaInDecoder(nn.Module):
-    """From features with the style's statistics back to a picture.
-
-    Departures from Huang & Belongie 2017 (sec. 6): the features join a network of the plan of ``BlurPoolNet`` in its
-    trunk, so that outlines come from the content itself; the style's statistics reach it a second time as the scales
-    and shifts of its normalisations (after Ghiasi et al. 2017), those of the shallow layers too, where fine strokes
-    are; and what it paints is the difference to the content's shading in the style's colours, so that the palette is
-    there before the first step of training. The shading is the content at a quarter of its size: all that is finer is
-    painted.
-
-    Args:
-        channels: widths of the encoder's stages, first to last and at least three, such as (64, 128, 256, 512) for
-            VGG-19 to conv41.
-        num_channels: width of the residual trunk.
-        num_blocks: residual blocks in the trunk, at a quarter of the resolution.
-
-    Attributes:
-        layers: the encoder's layers whose statistics are used, deepest first.
-        num_exchanged: how many of them are decoded: all but the two shallowest.
-        recolors: wants the content in the style's colours.
-        margin_px: what is painted around the picture and cut off, because strokes are coarser along a border.
-    """
-
-    recolors = True
-    margin_px = 8
-
-    def __init__(self, channels: tuple[int, ...], num_channels: int = 64, num_blocks: int = 5) -> None:
-        super().__init__()
-        self.layers = tuple(f"conv{stage}1" for stage in range(len(channels), 0, -1))
-        self.num_exchanged = len(channels) - 2
-        full, half = max(num_channels * 3 // 16, 4), num_channels // 2
-        self.code = nn.Linear(2 * sum(channels) + _NUM_COLOR_STATISTICS, _NUM_CODE)
-        self.laterals = nn.ModuleList(nn.Conv2d(width, num_channels, 1) for width in channels[:1:-1])
-        self.conv1 = ConvBlurPool(3, full)
-        self.conv2 = _conv(full, half)
-        self.norm2 = StyleNorm(_NUM_CODE, half)
-        self.down2 = BlurPool(half)
-        self.widen = nn.Conv2d(half, num_channels, 1)
-        self.trunk = nn.ModuleList(StyledBlock(_NUM_CODE, num_channels) for _ in range(num_blocks))
-        self.up1 = _conv(num_channels, half)
-        self.up1_norm = StyleNorm(_NUM_CODE, half)
-        self.up2 = DoubledConv(half, half // 2, 3)
-        self.up2_norm = StyleNorm(_NUM_CODE, half // 2)
-        self.to_rgb = DoubledConv(half // 2, 3, 5)
-        self.shading = nn.Sequential(BlurPool(3), BlurPool(3))
-
-    def forward(self, features: Sequence[Tensor], statistics: Sequence[Statistics], content: Tensor) -> Tensor:
-        """Paint.
-
-        Args:
-            features: (N, C, H / s, W / s) with the style's statistics, of the first ``num_exchanged`` of ``layers``;
-                s = 2 a stage.
-            statistics: of each of ``layers`` and of the colours, for one style or one a picture.
-            content: (N, 3, H, W) in [0, 1], recoloured.
-
-        Returns:
-            (N, 3, H, W) in [0, 1], float32.
-        """
-        known = torch.cat([value.flatten(1) for pair in statistics for value in pair], 1)
-        code = F.relu(self.code(known.to(content.dtype)))
-        x = F.relu(self.conv1(content), inplace=True)
-        x = self.widen(self.down2(F.relu(self.norm2(self.conv2(x), code), inplace=True)))
-        for lateral, each in zip(self.laterals, features, strict=True):
-            x = x + F.interpolate(lateral(each), size=x.shape[-2:], mode="bilinear", align_corners=False)
-        for block in self.trunk:
-            x = block(x, code)
-        x = F.relu(self.up1_norm(self.up1(x), code), inplace=True)
-        x = F.relu(self.up2_norm(self.up2(x), code), inplace=True)
-        shading = double(double(self.shading(content).float()))
-        return torch.sigmoid(torch.logit(shading, _LOGIT_MARGIN) + self.to_rgb(x).float())
-
-    def start_from(self, net: BlurPoolNet) -> None:
-        """Begin with the features of a network of one style that is trained, and with a difference of nothing.
-
-        Raises:
-            RuntimeError: it has other widths.
-        """
-        tensors = {key: value for key, value in net.state_dict().items() if "norm" not in key}
-        for key, value in net.state_dict().items():
-            if "norm" in key and key.endswith(".weight"):
-                shift = net.state_dict()[key.removesuffix("weight") + "bias"]
-                tensors[key.removesuffix("weight") + "affine.bias"] = torch.cat([value - 1, shift])
-        unknown = self.load_state_dict(tensors, strict=False).unexpected_keys
-        if unknown:
-            raise RuntimeError(f"unexpected {unknown}")
-        with torch.no_grad():
-            for module in self.modules():
-                if isinstance(module, StyleNorm):
-                    module.affine.weight.mul_(0.1)
-            for parameter in (*self.laterals.parameters(), *self.to_rgb.parameters()):
-                parameter.zero_()
 
 
 class AdaInNet(nn.Module):
@@ -244,39 +111,6 @@ def _recolored(content: Tensor, colors: Statistics) -> Tensor:
         target = ColorStatistics(mean, matrix @ matrix)
         pictures.append(monge_kantorovich(ColorStatistics.of([picture]), target, _MAX_GAIN)(picture[None]))
     return torch.cat(pictures).contiguous(memory_format=torch.channels_last)
-
-
-def feature_statistics(features: Tensor) -> Statistics:
-    """Mean and standard deviation over the picture: two (N, C, 1, 1) of (N, C, H, W), float32."""
-    variance, mean = torch.var_mean(features.float(), dim=(2, 3), keepdim=True, unbiased=False)
-    return mean, (variance + _EPSILON).sqrt()
-
-
-def adain(content: Tensor, style_mean: Tensor, style_deviation: Tensor) -> Tensor:
-    """σ_s (x − μ(x)) / σ(x) + μ_s (Huang & Belongie 2017, eq. 8).
-
-    Args:
-        content: (N, C, H, W) features.
-        style_mean: (1 or N, C, 1, 1).
-        style_deviation: (1 or N, C, 1, 1).
-
-    Returns:
-        (N, C, H, W) with the dtype of ``content``.
-    """
-    if content[0, 0].numel() == 1:  # one feature has no deviation; torch refuses to divide by it
-        return style_mean.to(content.dtype).expand_as(content).clone()
-    # Each as a batch of one, whose statistics torch is several times as fast with where channels are interleaved; and
-    # no picture comes out differently for its company.
-    pictures = [
-        F.batch_norm(one, None, None, deviation.flatten(), mean.flatten(), training=True, eps=_EPSILON)
-        for one, mean, deviation in zip(
-            torch.split(content, 1),
-            style_mean.to(content.dtype).expand(len(content), -1, -1, -1),
-            style_deviation.to(content.dtype).expand(len(content), -1, -1, -1),
-            strict=True,
-        )
-    ]
-    return pictures[0] if len(pictures) == 1 else torch.cat(pictures)
 
 
 class AdaInStylizer:
@@ -367,15 +201,14 @@ def load_adain(path: Path) -> AdaInNet:
     if missing := set(layers) - set(encoder.layer_names):
         raise CheckpointMismatchError(f"{path} lacks the encoder layer {min(missing)}; it is not a whole AdaIN model.")
     widths = tuple(width_of(tensors[f"encoder.{layer}.weight"], path) for layer in layers)
-    num_blocks = min(sum(key.endswith("norm1.affine.bias") for key in own), MAX_BLOCKS)
-    decoder = AdaInDecoder(widths, width_of(own["widen.weight"], path), num_blocks)
+    num_blocks, num_fine_blocks = (
+        min(sum(key.startswith(part) and key.endswith("norm1.affine.bias") for key in own), MAX_BLOCKS)
+        for part in ("trunk.", "fine.")
+    )
+    decoder = AdaInDecoder(widths, width_of(own["widen.weight"], path), num_blocks, num_fine_blocks)
     load_into(decoder, own, path)
     return AdaInNet(encoder, decoder)
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
-
-
-def _conv(num_in: int, num_out: int) -> nn.Conv2d:
-    return nn.Conv2d(num_in, num_out, 3, padding=1, padding_mode="reflect")

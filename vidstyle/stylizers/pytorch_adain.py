@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from vidstyle.errors import CheckpointMismatchError, WeightsNotFoundError
-from vidstyle.stylizers.adain import Statistics
+from vidstyle.stylizers.adain_decoder import Statistics
 from vidstyle.stylizers.checkpoint import load_into
 from vidstyle.stylizers.encoder import VggEncoder, load_encoder
 from vidstyle.weights.files import load_tensors, to_float

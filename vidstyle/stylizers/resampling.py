@@ -16,6 +16,28 @@ from torch import Tensor, nn
 _BINOMIAL = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
 
 
+class LowPass(nn.Module):
+    """A low-pass along rows and columns that keeps the size; borders are replicated.
+
+    Args:
+        num_channels: of what goes in and comes out.
+        taps: an odd number of them, in any unit.
+    """
+
+    kernel: Tensor
+
+    def __init__(self, num_channels: int, taps: tuple[int, ...]) -> None:
+        super().__init__()
+        row = torch.tensor(taps) / sum(taps)
+        kernel = (row[:, None] * row).expand(num_channels, 1, -1, -1)
+        self.register_buffer("kernel", kernel.contiguous(), persistent=False)
+        self._margin = (len(taps) // 2,) * 4
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to the same."""
+        return F.conv2d(F.pad(x, self._margin, mode="replicate"), self.kernel, groups=x.shape[1])
+
+
 class BlurPool(nn.Module):
     """Halve a picture after a [1 3 3 1] binomial low-pass, so that nothing aliases (Zhang 2019)."""
 

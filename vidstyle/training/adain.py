@@ -12,7 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vidstyle.errors import ConfigError
-from vidstyle.stylizers.adain import AdaInDecoder, AdaInNet, Statistics
+from vidstyle.stylizers.adain import AdaInNet
+from vidstyle.stylizers.adain_decoder import AdaInDecoder, Statistics
 from vidstyle.stylizers.checkpoint import load_into
 from vidstyle.stylizers.encoder import VggEncoder, imagenet_normalisation
 from vidstyle.stylizers.feedforward import BlurPoolNet
@@ -73,7 +74,7 @@ class AdaInObjective:
         styles: style pictures.
         teacher: perceptual encoder with conv11 to conv51; moved to the device.
         settings: what to do.
-        start_from: a model to go on from, trained with the same teacher.
+        start_from: a model to go on from, trained with the same teacher; one without fine blocks grows them.
         decoder_from: a network of one style for the decoder to begin as; replaces that of ``start_from``.
 
     Raises:
@@ -97,10 +98,14 @@ class AdaInObjective:
         with torch.random.fork_rng(devices=[]):  # the caller's seed is the caller's
             torch.manual_seed(settings.seed)
             student = student_encoder(teacher)
-            decoder = AdaInDecoder(tuple(student.num_channels(layer) for layer in STYLE_LAYERS[:_NUM_STAGES]))
+            widths = tuple(student.num_channels(layer) for layer in STYLE_LAYERS[:_NUM_STAGES])
+            decoder = AdaInDecoder(widths, num_fine_blocks=settings.num_fine_blocks)
             net = AdaInNet(student, decoder)
         if start_from is not None:
-            load_into(net, deepcopy(start_from).state_dict(), "What is started from")
+            begun = deepcopy(start_from).state_dict()
+            if decoder.fine and not cast("AdaInDecoder", start_from.decoder).fine:
+                begun = {**net.state_dict(), **begun}  # fine blocks begin as nothing
+            load_into(net, begun, "What is started from")
         if decoder_from is not None:
             decoder.start_from(decoder_from)
         self.net: AdaInNet = net.to(device).to(memory_format=torch.channels_last)
@@ -110,14 +115,15 @@ class AdaInObjective:
             "crop_px": settings.crop_px,
             "style_size_px": settings.style_size_px,
             "halved_share": settings.halved_share,
+            "num_fine_blocks": settings.num_fine_blocks,
             "seed": settings.seed,
             "weights": asdict(settings.weights),
             "styles": styles.digest,
             "encoder": digest_of(teacher.state_dict().values()),
         }
-        for name, begun in (("start_from", start_from), ("decoder_from", decoder_from)):
-            if begun is not None:
-                self.identity = {**self.identity, name: digest_of(begun.state_dict().values())}
+        for name, before in (("start_from", start_from), ("decoder_from", decoder_from)):
+            if before is not None:
+                self.identity = {**self.identity, name: digest_of(before.state_dict().values())}
         self._settings = settings
         self._device = device
         self._crops = crops

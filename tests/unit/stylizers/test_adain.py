@@ -4,31 +4,26 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 from network_factory import lively_decoder, picture, tiny_encoder, vgg_tensors
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from vidstyle.errors import CheckpointMismatchError, UnsupportedCheckpointError, WeightsNotFoundError
 from vidstyle.imaging.padding import pad_to_multiple
-from vidstyle.stylizers.adain import (
-    AdaInDecoder,
-    AdaInNet,
-    AdaInStylizer,
-    adain,
-    feature_statistics,
-    load_adain,
-    save_adain,
-)
+from vidstyle.stylizers.adain import AdaInNet, AdaInStylizer, load_adain, save_adain
+from vidstyle.stylizers.adain_decoder import AdaInDecoder, StyledBlock, adain, feature_statistics
 from vidstyle.stylizers.checkpoint import StyleCard, load_feedforward
 from vidstyle.stylizers.feedforward import BlurPoolNet
 from vidstyle.stylizers.perceptual import load_perceptual
+from vidstyle.stylizers.resampling import LowPass
 from vidstyle.weights.files import load_tensors
 
 WIDTHS = (4, 6, 8, 10, 12)
 
 
-def network(last: str = "conv41") -> AdaInNet:
-    return AdaInNet(tiny_encoder(last=last), lively_decoder(WIDTHS[: int(last[4])])).eval()
+def network(last: str = "conv41", num_fine_blocks: int = 1) -> AdaInNet:
+    return AdaInNet(tiny_encoder(last=last), lively_decoder(WIDTHS[: int(last[4])], num_fine_blocks)).eval()
 
 
 def test_the_result_has_exactly_the_styles_statistics() -> None:
@@ -204,10 +199,52 @@ def test_a_decoder_begins_with_a_trained_styles_features_and_paints_nothing() ->
     assert torch.equal(decoder.norm2.affine.bias[32:], trained.norm2.bias)
     with torch.no_grad():
         found = decoder(net.encode(content)[:2], net.statistics(content), content)
-    mean_of_cells = torch.nn.functional.avg_pool2d(content, 8)
-    torch.testing.assert_close(torch.nn.functional.avg_pool2d(found, 8), mean_of_cells, atol=0.06, rtol=0)
+    mean_of_cells = F.avg_pool2d(content, 8)
+    torch.testing.assert_close(F.avg_pool2d(found, 8), mean_of_cells, atol=0.06, rtol=0)
     with pytest.raises(RuntimeError, match="size mismatch"):
         other.start_from(trained)
+
+
+def test_fine_blocks_begin_as_nothing() -> None:
+    block = StyledBlock(num_code=4, num_channels=6, low_pass=nn.Identity())
+    block.start_as_nothing()
+    x = torch.randn(2, 6, 10, 12)
+    torch.testing.assert_close(block(x, torch.randn(2, 4)), x)
+    block(x, torch.randn(2, 4)).square().mean().backward()  # type: ignore[no-untyped-call]
+    assert block.norm2.affine.weight.grad is not None
+    assert block.norm2.affine.weight.grad.abs().max() > 0
+
+
+def test_a_low_passed_block_hangs_less_on_its_grid() -> None:
+    """What it makes of a smooth signal half a sample further on is nearer to its own result, half a sample further."""
+    torch.manual_seed(0)
+    wave = F.interpolate(torch.randn(1, 6, 8, 8), scale_factor=8, mode="bicubic", align_corners=True)
+    code = torch.randn(1, 4)
+
+    def error(low_pass: nn.Module) -> float:
+        with torch.random.fork_rng():
+            torch.manual_seed(1)
+            block = StyledBlock(4, 6, low_pass)
+        with torch.no_grad():
+            dense = torch.stack([block(wave[..., phase::2], code) - wave[..., phase::2] for phase in (0, 1)], -1)
+            between = (dense[..., :-1, 0] + dense[..., 1:, 0]) / 2
+            return float((dense[..., :-1, 1] - between)[..., 4:-4, 4:-4].square().mean().sqrt())
+
+    assert error(LowPass(6, (1, 4, 6, 4, 1))) < 0.5 * error(nn.Identity())
+
+
+@pytest.mark.parametrize("num_fine_blocks", [0, 1, 2])
+def test_a_file_tells_how_many_fine_blocks_it_has(num_fine_blocks: int, tmp_path: Path) -> None:
+    net = network(num_fine_blocks=num_fine_blocks)
+    path = tmp_path / "any.safetensors"
+    save_adain(path, net, StyleCard("any"))
+    found = load_adain(path)
+    assert isinstance(found.decoder, AdaInDecoder)
+    assert len(found.decoder.fine) == num_fine_blocks
+    content, style = picture(48, 64), picture(32, 32, seed=3)
+    with torch.no_grad():
+        expected = net(content, net.statistics(style))
+        torch.testing.assert_close(found(content, found.statistics(style)), expected, atol=2e-2, rtol=0)
 
 
 def test_content_takes_on_the_styles_colours_but_flat_pictures_are_not_stretched() -> None:

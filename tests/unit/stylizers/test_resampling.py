@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from network_factory import picture
 
-from vidstyle.stylizers.resampling import BlurPool, ConvBlurPool, DoubledConv, double
+from vidstyle.stylizers.resampling import BlurPool, ConvBlurPool, DoubledConv, LowPass, double
 
 
 def features(num_channels: int, height: int, width: int) -> torch.Tensor:
@@ -32,6 +32,16 @@ def test_convolving_and_halving_at_once_is_the_same_with_a_border_that_repeats(s
     assert found.shape == (1, 8, shape[0] // 2, shape[1] // 2)
     wide = F.conv2d(F.pad(x, (4, 4, 4, 4), mode="replicate"), conv.weight, conv.bias, padding=1)
     torch.testing.assert_close(found, BlurPool(8)(wide)[..., 2:-2, 2:-2], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("taps", [(1, 2, 1), (1, 4, 6, 4, 1), (-1, 4, 10, 4, -1)])
+def test_a_low_pass_keeps_size_and_flat_areas_and_takes_away_what_alternates(taps: tuple[int, ...]) -> None:
+    flat = torch.full((1, 2, 9, 7), 0.7)
+    torch.testing.assert_close(LowPass(2, taps)(flat), flat)
+    rows = torch.tensor([1.0, -1.0]).repeat(6).view(1, 1, 12, 1).expand(1, 2, 12, 8)
+    found = LowPass(2, taps)(rows)
+    assert found.shape == rows.shape
+    assert found[..., 2:-2, :].abs().max() < 1e-6
 
 
 def test_both_learn() -> None:

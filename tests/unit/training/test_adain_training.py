@@ -123,6 +123,25 @@ def test_a_run_goes_on_from_a_model_or_with_a_decoder_of_its_own(crops: ContentC
     assert any(not torch.equal(value, wanted[f"decoder.{n}"]) for n, value in other.decoder.state_dict().items())
 
 
+def test_a_model_without_fine_blocks_grows_them(crops: ContentCrops) -> None:
+    plain = replace(TINY, num_fine_blocks=0)
+    before = AdaInObjective(crops, styles(), tiny_encoder(), plain).net
+    after = AdaInObjective(crops, styles(), tiny_encoder(), TINY, start_from=before).net
+    wanted, found = before.state_dict(), after.state_dict()
+    assert all(torch.equal(found[name], value) for name, value in wanted.items())
+    grown = found.keys() - wanted.keys()
+    assert grown
+    assert all(name.startswith(("decoder.fine.", "decoder.shortcut.")) for name in grown)
+    with pytest.raises(CheckpointMismatchError, match="started from"):
+        AdaInObjective(crops, styles(), tiny_encoder(), plain, start_from=after)
+
+
+@pytest.mark.parametrize("num", [-1, 17])
+def test_a_number_of_fine_blocks_that_makes_no_sense_is_refused(num: int) -> None:
+    with pytest.raises(ConfigError, match="0 to 16"):
+        AdaInSettings(num_fine_blocks=num)
+
+
 def test_a_run_knows_the_weights_it_began_with(crops: ContentCrops) -> None:
     first, second = AdaInObjective(crops, styles(), tiny_encoder(), TINY), BlurPoolNet()
     begun = [{}, {"start_from": first.net}, {"decoder_from": second}, {"start_from": first.net, "decoder_from": second}]

@@ -1,0 +1,228 @@
+"""The decoder of the arbitrary-style model, and the normalisation that gives features a style's statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vidstyle.stylizers.feedforward import BlurPoolNet
+from vidstyle.stylizers.resampling import BlurPool, ConvBlurPool, DoubledConv, LowPass, double
+
+_EPSILON = 1e-5
+#: What a decoder knows of a style beyond the statistics of the features it decodes.
+_NUM_CODE = 128
+_NUM_COLOR_STATISTICS = 3 + 9
+#: Black and white would have no end in logits.
+_LOGIT_MARGIN = 0.02
+#: Low-passes, each with nothing left of what alternates from sample to sample: two binomial ones, and the maximally
+#: flat one of five taps, which leaves the most of all else.
+_TRUNK_TAPS, _FINE_TAPS, _FLAT_TAPS = (1, 4, 6, 4, 1), (1, 2, 1), (-1, 4, 10, 4, -1)
+
+#: Mean and standard deviation over a picture, each (N, C, 1, 1) float32.
+Statistics = tuple[Tensor, Tensor]
+
+
+class StyleNorm(nn.Module):
+    """Instance normalisation whose scale and shift are read from the style (Ghiasi et al. 2017, sec. 3)."""
+
+    def __init__(self, num_code: int, num_channels: int) -> None:
+        super().__init__()
+        self.affine = nn.Linear(num_code, 2 * num_channels)
+
+    def forward(self, x: Tensor, code: Tensor) -> Tensor:
+        """(N, C, H, W) to the same; ``code`` is (1 or N, num_code)."""
+        scale, shift = self.affine(code)[..., None, None].chunk(2, 1)
+        return adain(x, shift, 1 + scale)
+
+
+class StyledBlock(nn.Module):
+    """Two convolutions, each normalised by the style, around a skip.
+
+    Args:
+        num_code: length of the style's code.
+        num_channels: of what goes in and comes out.
+        low_pass: behind the rectifier, which makes frequencies that the grid cannot carry between its samples: they
+            would lock the strokes to it (Karras et al. 2021, sec. 3).
+    """
+
+    def __init__(self, num_code: int, num_channels: int, low_pass: nn.Module) -> None:
+        super().__init__()
+        self.conv1 = _conv(num_channels, num_channels)
+        self.norm1 = StyleNorm(num_code, num_channels)
+        self.low_pass = low_pass
+        self.conv2 = _conv(num_channels, num_channels)
+        self.norm2 = StyleNorm(num_code, num_channels)
+
+    def forward(self, x: Tensor, code: Tensor) -> Tensor:
+        """(N, C, H, W) to the same."""
+        y = self.low_pass(F.relu(self.norm1(self.conv1(x), code), inplace=True))
+        painted: Tensor = self.norm2(self.conv2(y), code)
+        return painted.add_(x)
+
+    def start_as_nothing(self) -> None:
+        """Give back what comes in until training changes that (Goyal et al. 2017, sec. 5.1)."""
+        with torch.no_grad():
+            affine = self.norm2.affine
+            affine.weight.zero_()
+            affine.bias.zero_()
+            affine.bias[: affine.out_features // 2] = -1.0
+
+
+class AdaInDecoder(nn.Module):
+    """From features with the style's statistics back to a picture.
+
+    Departures from Huang & Belongie 2017 (sec. 6): the features join a network of the plan of ``BlurPoolNet`` in its
+    trunk, so that outlines come from the content itself; the style's statistics reach it a second time as the scales
+    and shifts of its normalisations (after Ghiasi et al. 2017), those of the shallow layers too, where fine strokes
+    are; and what it paints is the difference to the content's shading in the style's colours, so that the palette is
+    there before the first step of training. The shading is the content at a quarter of its size: all that is finer is
+    painted.
+
+    Args:
+        channels: widths of the encoder's stages, first to last and at least three, such as (64, 128, 256, 512) for
+            VGG-19 to conv41.
+        num_channels: width of the residual trunk.
+        num_blocks: residual blocks in the trunk, at a quarter of the resolution.
+        num_fine_blocks: residual blocks of half the width at half the resolution, for the strokes that the trunk, then
+            low-passed, cannot paint. With 0 nothing is low-passed: fine strokes are the trunk's, and hang on its grid.
+
+    Attributes:
+        layers: the encoder's layers whose statistics are used, deepest first.
+        num_exchanged: how many of them are decoded: all but the two shallowest.
+        recolors: wants the content in the style's colours.
+        margin_px: what is painted around the picture and cut off, because strokes are coarser along a border.
+    """
+
+    recolors = True
+    margin_px = 8
+
+    def __init__(
+        self, channels: tuple[int, ...], num_channels: int = 64, num_blocks: int = 5, num_fine_blocks: int = 2
+    ) -> None:
+        super().__init__()
+        self.layers = tuple(f"conv{stage}1" for stage in range(len(channels), 0, -1))
+        self.num_exchanged = len(channels) - 2
+        full, half = max(num_channels * 3 // 16, 4), num_channels // 2
+        self.code = nn.Linear(2 * sum(channels) + _NUM_COLOR_STATISTICS, _NUM_CODE)
+        self.laterals = nn.ModuleList(nn.Conv2d(width, num_channels, 1) for width in channels[:1:-1])
+        self.conv1 = ConvBlurPool(3, full)
+        self.conv2 = _conv(full, half)
+        self.norm2 = StyleNorm(_NUM_CODE, half)
+        self.down2 = BlurPool(half)
+        self.widen = nn.Conv2d(half, num_channels, 1)
+
+        def low_pass(width: int, taps: tuple[int, ...]) -> nn.Module:
+            return LowPass(width, taps) if num_fine_blocks else nn.Identity()
+
+        self.trunk_low_pass = low_pass(num_channels, _TRUNK_TAPS)
+        self.trunk = nn.ModuleList(
+            StyledBlock(_NUM_CODE, num_channels, low_pass(num_channels, _TRUNK_TAPS)) for _ in range(num_blocks)
+        )
+        self.up1 = _conv(num_channels, half)
+        self.up1_norm = StyleNorm(_NUM_CODE, half)
+        self.up1_low_pass = low_pass(half, _FINE_TAPS)
+        if num_fine_blocks:
+            self.shortcut = nn.Conv2d(half, half, 1)
+            for parameter in self.shortcut.parameters():
+                nn.init.zeros_(parameter)
+        fine = [StyledBlock(_NUM_CODE, half, low_pass(half, _FINE_TAPS)) for _ in range(num_fine_blocks)]
+        for block in fine:
+            block.start_as_nothing()
+        self.fine = nn.ModuleList(fine)
+        self.up2 = _conv(half, half // 2) if num_fine_blocks else DoubledConv(half, half // 2, 3)
+        self.up2_norm = StyleNorm(_NUM_CODE, half // 2)
+        self.up2_low_pass = low_pass(half // 2, _FLAT_TAPS)
+        self.to_rgb = DoubledConv(half // 2, 3, 5)
+        self.shading = nn.Sequential(BlurPool(3), BlurPool(3))
+
+    def forward(self, features: Sequence[Tensor], statistics: Sequence[Statistics], content: Tensor) -> Tensor:
+        """Paint.
+
+        Args:
+            features: (N, C, H / s, W / s) with the style's statistics, of the first ``num_exchanged`` of ``layers``;
+                s = 2 a stage.
+            statistics: of each of ``layers`` and of the colours, for one style or one a picture.
+            content: (N, 3, H, W) in [0, 1], recoloured.
+
+        Returns:
+            (N, 3, H, W) in [0, 1], float32.
+        """
+        known = torch.cat([value.flatten(1) for pair in statistics for value in pair], 1)
+        code = F.relu(self.code(known.to(content.dtype)))
+        x = F.relu(self.conv1(content), inplace=True)
+        halved = F.relu(self.norm2(self.conv2(x), code), inplace=True)
+        x = self.widen(self.down2(halved))
+        for lateral, each in zip(self.laterals, features, strict=True):
+            x = x + F.interpolate(lateral(each), size=x.shape[-2:], mode="bilinear", align_corners=False)
+        x = self.trunk_low_pass(x)
+        for block in self.trunk:
+            x = block(x, code)
+        x = self.up1_low_pass(F.relu(self.up1_norm(self.up1(x), code), inplace=True))
+        if self.fine:
+            x = double(x) + self.shortcut(halved)
+        for block in self.fine:
+            x = block(x, code)
+        x = self.up2_low_pass(F.relu(self.up2_norm(self.up2(x), code), inplace=True))
+        shading = double(double(self.shading(content).float()))
+        return torch.sigmoid(torch.logit(shading, _LOGIT_MARGIN) + self.to_rgb(x).float())
+
+    def start_from(self, net: BlurPoolNet) -> None:
+        """Begin with the features of a network of one style that is trained, and with a difference of nothing.
+
+        Raises:
+            RuntimeError: it has other widths.
+        """
+        tensors = {key: value for key, value in net.state_dict().items() if "norm" not in key}
+        for key, value in net.state_dict().items():
+            if "norm" in key and key.endswith(".weight"):
+                shift = net.state_dict()[key.removesuffix("weight") + "bias"]
+                tensors[key.removesuffix("weight") + "affine.bias"] = torch.cat([value - 1, shift])
+        unknown = self.load_state_dict(tensors, strict=False).unexpected_keys
+        if unknown:
+            raise RuntimeError(f"unexpected {unknown}")
+        with torch.no_grad():
+            for module in self.modules():
+                if isinstance(module, StyleNorm):
+                    module.affine.weight.mul_(0.1)
+            for parameter in (*self.laterals.parameters(), *self.to_rgb.parameters()):
+                parameter.zero_()
+
+
+def feature_statistics(features: Tensor) -> Statistics:
+    """Mean and standard deviation over the picture: two (N, C, 1, 1) of (N, C, H, W), float32."""
+    variance, mean = torch.var_mean(features.float(), dim=(2, 3), keepdim=True, unbiased=False)
+    return mean, (variance + _EPSILON).sqrt()
+
+
+def adain(content: Tensor, style_mean: Tensor, style_deviation: Tensor) -> Tensor:
+    """σ_s (x − μ(x)) / σ(x) + μ_s (Huang & Belongie 2017, eq. 8).
+
+    Args:
+        content: (N, C, H, W) features.
+        style_mean: (1 or N, C, 1, 1).
+        style_deviation: (1 or N, C, 1, 1).
+
+    Returns:
+        (N, C, H, W) with the dtype of ``content``.
+    """
+    if content[0, 0].numel() == 1:  # one feature has no deviation; torch refuses to divide by it
+        return style_mean.to(content.dtype).expand_as(content).clone()
+    # Each as a batch of one, whose statistics torch is several times as fast with where channels are interleaved; and
+    # no picture comes out differently for its company.
+    pictures = [
+        F.batch_norm(one, None, None, deviation.flatten(), mean.flatten(), training=True, eps=_EPSILON)
+        for one, mean, deviation in zip(
+            torch.split(content, 1),
+            style_mean.to(content.dtype).expand(len(content), -1, -1, -1),
+            style_deviation.to(content.dtype).expand(len(content), -1, -1, -1),
+            strict=True,
+        )
+    ]
+    return pictures[0] if len(pictures) == 1 else torch.cat(pictures)
+
+
+def _conv(num_in: int, num_out: int) -> nn.Conv2d:
+    return nn.Conv2d(num_in, num_out, 3, padding=1, padding_mode="reflect")
