@@ -89,7 +89,7 @@ class Trained:
         if len(stages) != num_stages - 1:
             sys.exit(
                 f"train_builtin: {weights.name} has {len(stages)} of {num_stages} stages behind it; "
-                "--from-shipped trains the last alone."
+                "only the last can be trained on from them."
             )
         return cls(card["steps"], card["seconds"], stages)
 
@@ -263,7 +263,10 @@ def build_any_style(
         "style_source": f"{len(paintings)} paintings by artists who died before 1955, and the pictures of "
         "vidstyle.evaluation.painted",
         "style_licence": f"paintings: {PUBLIC_DOMAIN}; pictures: {OWN}",
-        "starts_from": ", ".join(f"{stage.decoder_from}, the decoder" for stage in stages if stage.decoder_from),
+        "starts_from": "; ".join(
+            [f"{stage.decoder_from}, the decoder" for stage in stages if stage.decoder_from]
+            + ([f"{ANY_STYLE.stem} from stage {len(stages)}"] if weights != ANY_STYLE else [])
+        ),
         "averaged_stages": [
             f"{index - stage.starts_from_mean_of + 1} to {index}"
             for index, stage in enumerate(stages)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -17,8 +18,8 @@ _NUM_CODE = 128
 _NUM_COLOR_STATISTICS = 3 + 9
 #: Black and white would have no end in logits.
 _LOGIT_MARGIN = 0.02
-#: Low-passes, each with nothing left of what alternates from sample to sample: two binomial ones, and the maximally
-#: flat one of five taps, which leaves the most of all else.
+#: Low-passes, each with nothing left of what alternates from sample to sample: two binomial ones, and one that leaves
+#: more of all else than these. A file of weights does not hold them.
 _TRUNK_TAPS, _FINE_TAPS, _FLAT_TAPS = (1, 4, 6, 4, 1), (1, 2, 1), (-1, 4, 10, 4, -1)
 
 #: Mean and standard deviation over a picture, each (N, C, 1, 1) float32.
@@ -87,7 +88,8 @@ class AdaInDecoder(nn.Module):
         num_channels: width of the residual trunk.
         num_blocks: residual blocks in the trunk, at a quarter of the resolution.
         num_fine_blocks: residual blocks of half the width at half the resolution, for the strokes that the trunk, then
-            low-passed, cannot paint. With 0 nothing is low-passed: fine strokes are the trunk's, and hang on its grid.
+            low-passed, cannot paint. With 0 neither it is nor what is doubled: fine strokes are the trunk's, and hang
+            on its grid.
 
     Attributes:
         layers: the encoder's layers whose statistics are used, deepest first.
@@ -153,16 +155,17 @@ class AdaInDecoder(nn.Module):
         known = torch.cat([value.flatten(1) for pair in statistics for value in pair], 1)
         code = F.relu(self.code(known.to(content.dtype)))
         x = F.relu(self.conv1(content), inplace=True)
-        halved = F.relu(self.norm2(self.conv2(x), code), inplace=True)
-        x = self.widen(self.down2(halved))
+        x = F.relu(self.norm2(self.conv2(x), code), inplace=True)
+        outlines = self.shortcut(x) if self.fine else None
+        x = self.widen(self.down2(x))
         for lateral, each in zip(self.laterals, features, strict=True):
             x = x + F.interpolate(lateral(each), size=x.shape[-2:], mode="bilinear", align_corners=False)
         x = self.trunk_low_pass(x)
         for block in self.trunk:
             x = block(x, code)
         x = self.up1_low_pass(F.relu(self.up1_norm(self.up1(x), code), inplace=True))
-        if self.fine:
-            x = double(x) + self.shortcut(halved)
+        if outlines is not None:
+            x = double(x).add_(outlines)
         for block in self.fine:
             x = block(x, code)
         x = self.up2_low_pass(F.relu(self.up2_norm(self.up2(x), code), inplace=True))
@@ -187,8 +190,11 @@ class AdaInDecoder(nn.Module):
             for module in self.modules():
                 if isinstance(module, StyleNorm):
                     module.affine.weight.mul_(0.1)
-            for parameter in (*self.laterals.parameters(), *self.to_rgb.parameters()):
+            nothing_yet = [self.laterals, self.to_rgb, *([self.shortcut] if self.fine else [])]
+            for parameter in (parameter for module in nothing_yet for parameter in module.parameters()):
                 parameter.zero_()
+        for block in self.fine:
+            cast("StyledBlock", block).start_as_nothing()
 
 
 def feature_statistics(features: Tensor) -> Statistics:

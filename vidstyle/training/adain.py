@@ -103,7 +103,7 @@ class AdaInObjective:
             net = AdaInNet(student, decoder)
         if start_from is not None:
             begun = deepcopy(start_from).state_dict()
-            if decoder.fine and not cast("AdaInDecoder", start_from.decoder).fine:
+            if decoder.fine and isinstance(start_from.decoder, AdaInDecoder) and not start_from.decoder.fine:
                 begun = {**net.state_dict(), **begun}  # fine blocks begin as nothing
             load_into(net, begun, "What is started from")
         if decoder_from is not None:
@@ -115,7 +115,6 @@ class AdaInObjective:
             "crop_px": settings.crop_px,
             "style_size_px": settings.style_size_px,
             "halved_share": settings.halved_share,
-            "num_fine_blocks": settings.num_fine_blocks,
             "seed": settings.seed,
             "weights": asdict(settings.weights),
             "styles": styles.digest,

@@ -34,7 +34,8 @@ class AdaInSettings(Schedule):
         style_size_px: short side the style pictures are brought to before they are cropped.
         halved_share: of the style loss, how much is judged on the output at half its size; 0 to 1. Less gives finer
             strokes.
-        num_fine_blocks: of the decoder, at half the resolution; 0 is the decoder that the shipped model began with.
+        num_fine_blocks: of the decoder, at half the resolution; 0 is the decoder of the model that ships, which has no
+            low-passes either.
         weights: of the losses.
     """
 

@@ -136,6 +136,13 @@ def test_a_model_without_fine_blocks_grows_them(crops: ContentCrops) -> None:
         AdaInObjective(crops, styles(), tiny_encoder(), plain, start_from=after)
 
 
+def test_a_run_with_another_decoder_is_not_gone_on_with(crops: ContentCrops, tmp_path: Path) -> None:
+    path = tmp_path / "any.safetensors.checkpoint"
+    make(crops, replace(TINY, num_fine_blocks=0), path).save()
+    with pytest.raises(CheckpointMismatchError, match="does not fit this version's network; remove it"):
+        make(crops, TINY, path)
+
+
 @pytest.mark.parametrize("num", [-1, 17])
 def test_a_number_of_fine_blocks_that_makes_no_sense_is_refused(num: int) -> None:
     with pytest.raises(ConfigError, match="0 to 16"):
