@@ -126,14 +126,11 @@ class AdaInDecoder(nn.Module):
         self.up1 = _conv(num_channels, half)
         self.up1_norm = StyleNorm(_NUM_CODE, half)
         self.up1_low_pass = low_pass(half, _FINE_TAPS)
-        if num_fine_blocks:
-            self.shortcut = nn.Conv2d(half, half, 1)
-            for parameter in self.shortcut.parameters():
-                nn.init.zeros_(parameter)
-        fine = [StyledBlock(_NUM_CODE, half, low_pass(half, _FINE_TAPS)) for _ in range(num_fine_blocks)]
-        for block in fine:
-            block.start_as_nothing()
-        self.fine = nn.ModuleList(fine)
+        self.shortcut: nn.Module = nn.Conv2d(half, half, 1) if num_fine_blocks else nn.Identity()
+        self.fine = nn.ModuleList(
+            StyledBlock(_NUM_CODE, half, low_pass(half, _FINE_TAPS)) for _ in range(num_fine_blocks)
+        )
+        self._start_fine_blocks_as_nothing()
         self.up2 = _conv(half, half // 2) if num_fine_blocks else DoubledConv(half, half // 2, 3)
         self.up2_norm = StyleNorm(_NUM_CODE, half // 2)
         self.up2_low_pass = low_pass(half // 2, _FLAT_TAPS)
@@ -190,9 +187,13 @@ class AdaInDecoder(nn.Module):
             for module in self.modules():
                 if isinstance(module, StyleNorm):
                     module.affine.weight.mul_(0.1)
-            nothing_yet = [self.laterals, self.to_rgb, *([self.shortcut] if self.fine else [])]
-            for parameter in (parameter for module in nothing_yet for parameter in module.parameters()):
+            for parameter in (*self.laterals.parameters(), *self.to_rgb.parameters()):
                 parameter.zero_()
+        self._start_fine_blocks_as_nothing()
+
+    def _start_fine_blocks_as_nothing(self) -> None:
+        for parameter in self.shortcut.parameters():
+            nn.init.zeros_(parameter)
         for block in self.fine:
             cast("StyledBlock", block).start_as_nothing()
 
