@@ -132,12 +132,13 @@ def _beginning(path: Path) -> bytes | None:
 
 
 def mutate(data: bytes, random_: random.Random) -> bytes:
-    """One to four injuries."""
+    """One to four injuries; those that happen to change nothing, as zeros written over zeros, are drawn again."""
     mutated = bytearray(data)
-    for _ in range(random_.choice((1, 1, 2, 4))):
-        if len(mutated) > 16:
-            injury = random_.choice((_flip, _flip_many, _overwrite, _truncate, _drop, _double, _swap, _field, _field))
-            injury(mutated, random_)
+    while mutated == data:
+        for _ in range(random_.choice((1, 1, 2, 4))):
+            if len(mutated) > 16:
+                injury = random_.choice((_flip, _flip_many, _overwrite, _truncate, _drop, _double, _swap, _field, _field))
+                injury(mutated, random_)
     return bytes(mutated)
 
 

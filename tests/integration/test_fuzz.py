@@ -63,6 +63,11 @@ def test_a_case_follows_from_its_number(fuzzer: ModuleType, seeds: list) -> None
     assert len({fuzzer.case(seeds, number)[1] for number in range(100)}) == 100
 
 
+def test_every_case_is_damaged(fuzzer: ModuleType, seeds: list) -> None:
+    """Or cases of one clip, both as they were, would be one: which ones differs with the encoder's build."""
+    assert not [n for n in range(500) if fuzzer.case(seeds, n)[1] == seeds[n % len(seeds)].data]
+
+
 def hang(path: Path) -> None:
     time.sleep(60)
 
