@@ -137,8 +137,7 @@ def mutate(data: bytes, random_: random.Random) -> bytes:
     while mutated == data:
         for _ in range(random_.choice((1, 1, 2, 4))):
             if len(mutated) > 16:
-                injury = random_.choice((_flip, _flip_many, _overwrite, _truncate, _drop, _double, _swap, _field, _field))
-                injury(mutated, random_)
+                random_.choice(INJURIES)(mutated, random_)
     return bytes(mutated)
 
 
@@ -198,6 +197,9 @@ def _field(data: bytearray, random_: random.Random) -> None:
     top = 2 ** (8 * size)
     value = random_.choice((0, 1, top - 1, top // 2, top // 2 - 1, 65535, 16384, 1 << 24, random_.randrange(top))) % top
     data[start : start + size] = value.to_bytes(size, random_.choice(("big", "little")))
+
+
+INJURIES = (_flip, _flip_many, _overwrite, _truncate, _drop, _double, _swap, _field, _field)
 
 
 def options_of(random_: random.Random) -> dict[str, object]:
