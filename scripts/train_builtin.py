@@ -5,7 +5,7 @@ checkpoint when it is started again.
 
     python scripts/train_builtin.py                                   # all of them
     python scripts/train_builtin.py --only mosaic --threads 1
-    python scripts/train_builtin.py --only mosaic --from-shipped      # a stage that was added, on from what ships
+    python scripts/train_builtin.py --only mosaic --from-shipped      # stages that were added, on from what ships
 """
 
 from __future__ import annotations
@@ -83,13 +83,12 @@ class Trained:
 
     @classmethod
     def shipped(cls, num_stages: int, weights: Path) -> Trained:
-        """Those of the weights that ship; ends the program unless all but the last of ``num_stages`` are done."""
+        """Those of the weights that ship; ends the program where no stage of ``num_stages`` is left to train."""
         card = tomllib.loads(weights.with_suffix(".toml").read_text(encoding="utf-8"))
         stages = tuple(card["stages"].values())
-        if len(stages) != num_stages - 1:
+        if len(stages) >= num_stages:
             sys.exit(
-                f"train_builtin: {weights.name} has {len(stages)} of {num_stages} stages behind it; "
-                "only the last can be trained on from them."
+                f"train_builtin: {weights.name} has all of its {num_stages} stages behind it; add one to recipes.py."
             )
         return cls(card["steps"], card["seconds"], stages)
 
@@ -115,7 +114,7 @@ def main() -> None:
         if arguments.only in (None, ANY_STYLE.stem):
             build_any_style(data, arguments.checkpoint_dir, from_shipped=arguments.from_shipped)
         if arguments.only in (None, ANTIALIASED_ANY_STYLE.stem):
-            stages = (*ANY_STYLE_STAGES, ANTIALIASED)
+            stages = (*ANY_STYLE_STAGES, *ANTIALIASED)
             build_any_style(
                 data, arguments.checkpoint_dir, stages, ANTIALIASED_ANY_STYLE, ANTIALIASED_TITLE, from_shipped=True
             )
@@ -133,7 +132,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--from-shipped",
         action="store_true",
-        help="train the stage that was added to a recipe, on from the weights that ship",
+        help="train the stages that were added to a recipe, on from the weights that ship",
     )
     arguments = parser.parse_args()
     if arguments.from_shipped and arguments.only in (None, *bare, ANTIALIASED_ANY_STYLE.stem):
@@ -228,7 +227,7 @@ def build_any_style(
     *,
     from_shipped: bool = False,
 ) -> None:
-    """Train the arbitrary-style model, student encoder and decoder, or the last stage alone on from the shipped one."""
+    """Train the arbitrary-style model, student encoder and decoder, or only the stages that the shipped one lacks."""
     paintings = read_paintings(data / "paintings", leave_out=EXCLUDED_PAINTINGS)
     styles = [*paintings, *painted_pictures(PAINTED_SIZE_PX[0])]
     before = Trained.shipped(len(stages), ANY_STYLE) if from_shipped else Trained()
@@ -265,7 +264,7 @@ def build_any_style(
         "style_licence": f"paintings: {PUBLIC_DOMAIN}; pictures: {OWN}",
         "starts_from": "; ".join(
             [f"{stage.decoder_from}, the decoder" for stage in stages if stage.decoder_from]
-            + ([f"{ANY_STYLE.stem} from stage {len(stages)}"] if weights != ANY_STYLE else [])
+            + ([f"{ANY_STYLE.stem} from stage {len(ANY_STYLE_STAGES) + 1}"] if weights != ANY_STYLE else [])
         ),
         "averaged_stages": [
             f"{index - stage.starts_from_mean_of + 1} to {index}"

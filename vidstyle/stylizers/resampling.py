@@ -24,18 +24,18 @@ class LowPass(nn.Module):
         taps: an odd number of them, in any unit.
     """
 
-    kernel: Tensor
+    row: Tensor
 
     def __init__(self, num_channels: int, taps: tuple[int, ...]) -> None:
         super().__init__()
-        row = torch.tensor(taps) / sum(taps)
-        kernel = (row[:, None] * row).expand(num_channels, 1, -1, -1)
-        self.register_buffer("kernel", kernel.contiguous(), persistent=False)
+        row = (torch.tensor(taps) / sum(taps)).expand(num_channels, 1, 1, -1)
+        self.register_buffer("row", row.contiguous(), persistent=False)
         self._margin = (len(taps) // 2,) * 4
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to the same."""
-        return F.conv2d(F.pad(x, self._margin, mode="replicate"), self.kernel, groups=x.shape[1])
+        rows = F.conv2d(F.pad(x, self._margin, mode="replicate"), self.row, groups=x.shape[1])
+        return F.conv2d(rows, self.row.transpose(2, 3), groups=x.shape[1])
 
 
 class BlurPool(nn.Module):
