@@ -253,7 +253,10 @@ def build_any_style(
         )
         trainers.append(Trainer(objective, settings, kept / f"{weights.stem}.{index + 1}.checkpoint"))
         train(trainers[-1], f"{weights.stem} {index + 1}/{len(stages)}")
-        net = trainers[-1].averaged_net
+        trained = trainers[-1].averaged_net
+        if net is not None and stage.share_of_before:
+            trained.load_state_dict(lerp(trained, net, stage.share_of_before))
+        net = trained
     save_adain(weights, trainers[-1].averaged_net, StyleCard(weights.stem, title))
     card = {
         "title": title,
@@ -272,6 +275,7 @@ def build_any_style(
             if stage.starts_from_mean_of
         ],
         "further_on": FURTHER_ON,
+        "share_of_stage_before_last": stages[-1].share_of_before or None,
         **training_card(before.and_then(trainers), trainers[-1], weights),
         **all_content(f"the last {sum(stage.on_all_photos for stage in stages)} stages"),
     }
@@ -304,6 +308,11 @@ def mean_further_on(before: nn.Module, *nets: nn.Module) -> dict[str, Tensor]:
     states = [net.state_dict() for net in nets]
     means = {name: torch.stack([state[name] for state in states]).mean(0) for name in states[0]}
     return {name: torch.lerp(value, means[name], 1 + FURTHER_ON) for name, value in before.state_dict().items()}
+
+
+def lerp(net: nn.Module, other: nn.Module, share: float) -> dict[str, Tensor]:
+    others = other.state_dict()
+    return {name: torch.lerp(value, others[name], share) for name, value in net.state_dict().items()}
 
 
 def training_card(trained: Trained, last: Trainer[Any], weights: Path) -> dict[str, Any]:
