@@ -262,8 +262,8 @@ def low_passed(
 
 
 #: On from what ships, by a decoder whose strokes follow the picture and not the network's grid: with much asked of
-#: steadiness, and with less; slowly, with more asked of content, and part of the way back. Kept in benchmarks/ until it
-#: is measured whole.
+#: steadiness, and with less; slowly, with more asked of content, and part of the way back. Kept in benchmarks/, to take
+#: the place of what ships.
 ANTIALIASED = (
     low_passed(steps=1600, content_weight=0.9, temporal_weight=10.0, learning_rate=1.5e-3, seed=5),
     low_passed(steps=5400, content_weight=1.28, temporal_weight=3.0, learning_rate=1.5e-3, seed=6),
