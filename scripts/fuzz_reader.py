@@ -134,7 +134,7 @@ def _beginning(path: Path) -> bytes | None:
 def mutate(data: bytes, random_: random.Random) -> bytes:
     """One to four injuries; those that happen to change nothing, as zeros written over zeros, are drawn again."""
     mutated = bytearray(data)
-    while mutated == data:
+    while mutated == data and len(data) > 16:  # shorter ones are never injured
         for _ in range(random_.choice((1, 1, 2, 4))):
             if len(mutated) > 16:
                 random_.choice(INJURIES)(mutated, random_)

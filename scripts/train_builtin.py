@@ -255,7 +255,7 @@ def build_any_style(
         train(trainers[-1], f"{weights.stem} {index + 1}/{len(stages)}")
         trained = trainers[-1].averaged_net
         if net is not None and stage.share_of_before:
-            trained.load_state_dict(lerp(trained, net, stage.share_of_before))
+            trained.load_state_dict(mixture(trained.state_dict(), net.state_dict(), stage.share_of_before))
         net = trained
     save_adain(weights, trainers[-1].averaged_net, StyleCard(weights.stem, title))
     card = {
@@ -307,12 +307,11 @@ def all_content(where: str) -> dict[str, str]:
 def mean_further_on(before: nn.Module, *nets: nn.Module) -> dict[str, Tensor]:
     states = [net.state_dict() for net in nets]
     means = {name: torch.stack([state[name] for state in states]).mean(0) for name in states[0]}
-    return {name: torch.lerp(value, means[name], 1 + FURTHER_ON) for name, value in before.state_dict().items()}
+    return mixture(before.state_dict(), means, 1 + FURTHER_ON)
 
 
-def lerp(net: nn.Module, other: nn.Module, share: float) -> dict[str, Tensor]:
-    others = other.state_dict()
-    return {name: torch.lerp(value, others[name], share) for name, value in net.state_dict().items()}
+def mixture(tensors: dict[str, Tensor], others: dict[str, Tensor], share: float) -> dict[str, Tensor]:
+    return {name: torch.lerp(value, others[name], share) for name, value in tensors.items()}
 
 
 def training_card(trained: Trained, last: Trainer[Any], weights: Path) -> dict[str, Any]:
