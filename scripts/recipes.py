@@ -183,11 +183,8 @@ class AnyStyleStage:
     share_of_before: float = 0.0
 
 
-#: A decoder whose fine strokes are its trunk's, which the first stages train.
-PLAIN = AdaInSettings(num_fine_blocks=0)
 #: Most of the style loss on the output at full size, and less asked of steadiness.
-FINE_STROKES = replace(
-    PLAIN,
+FINE_STROKES = AdaInSettings(
     steps=1600,
     learning_rate=1e-3,
     halved_share=0.15,
@@ -209,26 +206,33 @@ def large_crops(steps: int, content_weight: float, learning_rate: float = 1.2e-3
     )
 
 
+def steadier(settings: AdaInSettings, temporal_weight: float) -> AnyStyleStage:
+    """A stage on all photos with its own weight of steadiness."""
+    weights = replace(settings.weights, temporal=temporal_weight)
+    return AnyStyleStage(replace(settings, weights=weights), on_all_photos=True)
+
+
 #: The student alone; the decoder; the decoder with more weight on the style, and on all photos, as the styles; the
 #: decoder, three times, with less asked of steadiness and more of fine strokes, which were a fifth of a deviation too
-#: faint; the same, three times, in larger crops; slowly on from the mean of these three.
+#: faint; the same, three times, in larger crops; slowly on from the mean of these three; with much asked of steadiness,
+#: with less, and slowly with more asked of content, part of the way back; three times with more asked of steadiness again.
+#: What ships went through the first ten with a decoder that was not low-passed, and through the three after them with
+#: one that painted at half the size (docs/training.md).
 ANY_STYLE_STAGES = (
     AnyStyleStage(
-        replace(
-            PLAIN,
+        AdaInSettings(
             steps=3000,
             crop_px=224,
             weights=AdaInLossWeights(content=0.0, style=0.0, total_variation=0.0, temporal=0.0, lattice=0.0),
         )
     ),
-    AnyStyleStage(replace(PLAIN, steps=1900, weights=AdaInLossWeights(distillation=0.0)), decoder_from="starry-night"),
+    AnyStyleStage(AdaInSettings(steps=1900, weights=AdaInLossWeights(distillation=0.0)), decoder_from="starry-night"),
     AnyStyleStage(
-        replace(PLAIN, steps=3000, weights=AdaInLossWeights(style=30.0, lattice=80.0, distillation=0.0)),
+        AdaInSettings(steps=3000, weights=AdaInLossWeights(style=30.0, lattice=80.0, distillation=0.0)),
         on_all_photos=True,
     ),
     AnyStyleStage(
-        replace(
-            PLAIN,
+        AdaInSettings(
             steps=2600,
             learning_rate=1.5e-3,
             halved_share=0.25,
@@ -246,29 +250,22 @@ ANY_STYLE_STAGES = (
         starts_from_mean_of=3,
         on_all_photos=True,
     ),
+    steadier(large_crops(steps=1600, content_weight=0.9, learning_rate=1.5e-3, seed=5), temporal_weight=10.0),
+    steadier(large_crops(steps=5400, content_weight=1.28, learning_rate=1.5e-3, seed=6), temporal_weight=3.0),
+    replace(
+        steadier(large_crops(steps=500, content_weight=1.75, learning_rate=6e-4, seed=7), temporal_weight=0.7),
+        share_of_before=0.4,
+    ),
+    steadier(large_crops(steps=1500, content_weight=1.25, learning_rate=1.5e-3, seed=8), temporal_weight=4.0),
+    steadier(
+        replace(large_crops(steps=1850, content_weight=1.2, learning_rate=1.2e-3, seed=9), halved_share=0.1),
+        temporal_weight=8.0,
+    ),
+    steadier(
+        replace(large_crops(steps=220, content_weight=1.6, learning_rate=6e-4, seed=10), halved_share=0.1),
+        temporal_weight=8.0,
+    ),
 )
 #: Share of the way from the weights before some stages to the mean of theirs by which what is kept goes beyond it.
 FURTHER_ON = 0.15
 ANY_STYLE_TITLE = "Any picture as style, by adaptive instance normalisation"
-
-
-def low_passed(
-    steps: int, content_weight: float, temporal_weight: float, learning_rate: float, seed: int
-) -> AnyStyleStage:
-    """A stage of a low-passed decoder with fine blocks, in larger crops."""
-    plain = large_crops(steps, content_weight, learning_rate, seed)
-    weights = replace(plain.weights, temporal=temporal_weight)
-    return AnyStyleStage(replace(plain, num_fine_blocks=2, weights=weights), on_all_photos=True)
-
-
-#: On from what ships, by a decoder whose strokes follow the picture and not the network's grid: with much asked of
-#: steadiness, and with less; slowly, with more asked of content, and part of the way back. Kept in benchmarks/, to take
-#: the place of what ships.
-ANTIALIASED = (
-    low_passed(steps=1600, content_weight=0.9, temporal_weight=10.0, learning_rate=1.5e-3, seed=5),
-    low_passed(steps=5400, content_weight=1.28, temporal_weight=3.0, learning_rate=1.5e-3, seed=6),
-    replace(
-        low_passed(steps=500, content_weight=1.75, temporal_weight=0.7, learning_rate=6e-4, seed=7), share_of_before=0.4
-    ),
-)
-ANTIALIASED_TITLE = f"{ANY_STYLE_TITLE}, by a low-passed decoder"

@@ -24,8 +24,6 @@ from typing import Any, cast
 import torch
 from held_out import EXCLUDED_PAINTINGS, research_pictures, stills
 from recipes import (
-    ANTIALIASED,
-    ANTIALIASED_TITLE,
     ANY_STYLE_STAGES,
     ANY_STYLE_TITLE,
     FURTHER_ON,
@@ -33,7 +31,6 @@ from recipes import (
     PUBLIC_DOMAIN,
     RECIPES,
     WITHOUT_TEMPORAL_LOSS,
-    AnyStyleStage,
     Recipe,
 )
 from torch import Tensor, nn
@@ -57,7 +54,6 @@ from vidstyle.weights.registry import ANY_STYLE
 
 WEIGHTS = Path(__file__).parent.parent / "vidstyle" / "weights"
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
-ANTIALIASED_ANY_STYLE = BENCHMARKS / "any-style-antialiased.safetensors"
 ENCODER = "encoders/vgg19_pruned16x_to_conv5_1.pth"
 CONTENT = "photos/open"
 PAINTED_SIZE_PX = (768, 768)
@@ -113,18 +109,13 @@ def main() -> None:
                 build(without_temporal_loss(recipe), data, arguments.checkpoint_dir, folder=BENCHMARKS)
         if arguments.only in (None, ANY_STYLE.stem):
             build_any_style(data, arguments.checkpoint_dir, from_shipped=arguments.from_shipped)
-        if arguments.only in (None, ANTIALIASED_ANY_STYLE.stem):
-            stages = (*ANY_STYLE_STAGES, *ANTIALIASED)
-            build_any_style(
-                data, arguments.checkpoint_dir, stages, ANTIALIASED_ANY_STYLE, ANTIALIASED_TITLE, from_shipped=True
-            )
     except (VidstyleError, OSError) as error:
         sys.exit(f"train_builtin: {error}")
 
 
 def parse_arguments() -> argparse.Namespace:
     bare = [without_temporal_loss(recipe).name for recipe in RECIPES if recipe.name in WITHOUT_TEMPORAL_LOSS]
-    choices = [*(recipe.name for recipe in RECIPES), *bare, ANY_STYLE.stem, ANTIALIASED_ANY_STYLE.stem]
+    choices = [*(recipe.name for recipe in RECIPES), *bare, ANY_STYLE.stem]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=choices, help="train just this one")
     parser.add_argument("--checkpoint-dir", type=Path, default=Path("runs"), help="where runs keep their state")
@@ -135,7 +126,7 @@ def parse_arguments() -> argparse.Namespace:
         help="train the stages that were added to a recipe, on from the weights that ship",
     )
     arguments = parser.parse_args()
-    if arguments.from_shipped and arguments.only in (None, *bare, ANTIALIASED_ANY_STYLE.stem):
+    if arguments.from_shipped and arguments.only in (None, *bare):
         parser.error("--from-shipped goes with --only and the name of what ships")
     return arguments
 
@@ -218,25 +209,17 @@ def train(trainer: Trainer[Any], name: str) -> None:
         trainer.run(on_step)
 
 
-def build_any_style(
-    data: Path,
-    checkpoint_dir: Path,
-    stages: Sequence[AnyStyleStage] = ANY_STYLE_STAGES,
-    weights: Path = ANY_STYLE,
-    title: str = ANY_STYLE_TITLE,
-    *,
-    from_shipped: bool = False,
-) -> None:
+def build_any_style(data: Path, checkpoint_dir: Path, *, from_shipped: bool = False) -> None:
     """Train the arbitrary-style model, student encoder and decoder, or only the stages that the shipped one lacks."""
     paintings = read_paintings(data / "paintings", leave_out=EXCLUDED_PAINTINGS)
     styles = [*paintings, *painted_pictures(PAINTED_SIZE_PX[0])]
-    before = Trained.shipped(len(stages), ANY_STYLE) if from_shipped else Trained()
+    before = Trained.shipped(len(ANY_STYLE_STAGES), ANY_STYLE) if from_shipped else Trained()
     net = load_adain(ANY_STYLE) if from_shipped else None
     # Not a full run's own last stage, which goes on from other weights.
     kept = checkpoint_dir / "from-shipped" if from_shipped else checkpoint_dir
     kept.mkdir(parents=True, exist_ok=True)
     trainers: list[Trainer[AdaInNet]] = []
-    for index, stage in list(enumerate(stages))[len(before.stages) :]:
+    for index, stage in list(enumerate(ANY_STYLE_STAGES))[len(before.stages) :]:
         settings, name, num_averaged = stage.settings, stage.decoder_from, stage.starts_from_mean_of
         if net is not None and num_averaged:
             if from_shipped:
@@ -251,36 +234,39 @@ def build_any_style(
             start_from=net,
             decoder_from=load_feedforward(WEIGHTS / f"{name}.safetensors").net if name else None,
         )
-        trainers.append(Trainer(objective, settings, kept / f"{weights.stem}.{index + 1}.checkpoint"))
-        train(trainers[-1], f"{weights.stem} {index + 1}/{len(stages)}")
+        trainers.append(Trainer(objective, settings, kept / f"{ANY_STYLE.stem}.{index + 1}.checkpoint"))
+        train(trainers[-1], f"{ANY_STYLE.stem} {index + 1}/{len(ANY_STYLE_STAGES)}")
         trained = trainers[-1].averaged_net
         if net is not None and stage.share_of_before:
             trained.load_state_dict(mixture(trained.state_dict(), net.state_dict(), stage.share_of_before))
         net = trained
-    save_adain(weights, trainers[-1].averaged_net, StyleCard(weights.stem, title))
+    save_adain(ANY_STYLE, trainers[-1].averaged_net, StyleCard(ANY_STYLE.stem, ANY_STYLE_TITLE))
     card = {
-        "title": title,
-        "name": weights.stem,
+        "title": ANY_STYLE_TITLE,
+        "name": ANY_STYLE.stem,
         "architecture": "adain",
         "style_source": f"{len(paintings)} paintings by artists who died before 1955, and the pictures of "
         "vidstyle.evaluation.painted",
         "style_licence": f"paintings: {PUBLIC_DOMAIN}; pictures: {OWN}",
-        "starts_from": "; ".join(
-            [f"{stage.decoder_from}, the decoder" for stage in stages if stage.decoder_from]
-            + ([f"{ANY_STYLE.stem} from stage {len(ANY_STYLE_STAGES) + 1}"] if weights != ANY_STYLE else [])
+        "starts_from": ", ".join(
+            f"{stage.decoder_from}, the decoder" for stage in ANY_STYLE_STAGES if stage.decoder_from
         ),
         "averaged_stages": [
             f"{index - stage.starts_from_mean_of + 1} to {index}"
-            for index, stage in enumerate(stages)
+            for index, stage in enumerate(ANY_STYLE_STAGES)
             if stage.starts_from_mean_of
         ],
         "further_on": FURTHER_ON,
-        "share_of_stage_before_last": stages[-1].share_of_before or None,
-        **training_card(before.and_then(trainers), trainers[-1], weights),
-        **all_content(f"the last {sum(stage.on_all_photos for stage in stages)} stages"),
+        "share_of_stage_before": [
+            f"{stage.share_of_before} in {index + 1}"
+            for index, stage in enumerate(ANY_STYLE_STAGES)
+            if stage.share_of_before
+        ],
+        **training_card(before.and_then(trainers), trainers[-1], ANY_STYLE),
+        **all_content(f"the last {sum(stage.on_all_photos for stage in ANY_STYLE_STAGES)} stages"),
     }
-    weights.with_suffix(".toml").write_text(to_toml(card), encoding="utf-8")
-    print(f"wrote {weights} and its card")
+    ANY_STYLE.with_suffix(".toml").write_text(to_toml(card), encoding="utf-8")
+    print(f"wrote {ANY_STYLE} and its card")
 
 
 def model_card(recipe: Recipe, trained: Trained, last: Trainer[BlurPoolNet], weights: Path) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +17,7 @@ from vidstyle.imaging.padding import pad_to_multiple
 from vidstyle.part_file import write_whole
 from vidstyle.stylizers.adain_decoder import AdaInDecoder, Statistics, adain, feature_statistics
 from vidstyle.stylizers.checkpoint import FORMAT, MAX_BLOCKS, StyleCard, load_into, width_of
-from vidstyle.stylizers.encoder import VggEncoder, encoder_from_tensors
+from vidstyle.stylizers.encoder import Pooling, VggEncoder, encoder_from_tensors
 from vidstyle.weights.files import load_tensors, packed, to_float
 
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ def load_adain(path: Path) -> AdaInNet:
         raise CheckpointMismatchError(f"{path} is not an AdaIN model; name one with --adain-model.")
     tensors = to_float(tensors, path)
     encoder = encoder_from_tensors(_under("encoder.", tensors), str(path))
-    encoder.pooling = "average" if metadata.get("pooling") == "average" else "max"
+    encoder.pooling = next((each for each in get_args(Pooling) if each == metadata.get("pooling")), "max")
     own = _under("decoder.", tensors)
     layers = [f"conv{stage}1" for stage in range(1, 3 + sum(key.startswith("laterals.") for key in own) // 2)]
     if missing := set(layers) - set(encoder.layer_names):

@@ -10,7 +10,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vidstyle.stylizers.feedforward import BlurPoolNet
-from vidstyle.stylizers.resampling import BlurPool, ConvBlurPool, DoubledConv, LowPass, double
+from vidstyle.stylizers.resampling import (
+    BlurPool,
+    ConvBlurPool,
+    DoubledConv,
+    LowPass,
+    PhasedConv,
+    double,
+    phases_of,
+    spread_out,
+)
 
 _EPSILON = 1e-5
 #: What a decoder knows of a style beyond the statistics of the features it decodes.
@@ -18,10 +27,9 @@ _NUM_CODE = 128
 _NUM_COLOR_STATISTICS = 3 + 9
 #: Black and white would have no end in logits.
 _LOGIT_MARGIN = 0.02
-#: Low-passes, each with nothing left of what alternates from sample to sample: a half-band filter (Deslauriers & Dubuc
-#: 1989), which leaves 94 % of a wave of eight samples, and one that leaves yet more. A file of weights does not hold
-#: them.
-_HALF_BAND_TAPS, _FLAT_TAPS = (-1, 0, 9, 16, 9, 0, -1), (-1, 4, 10, 4, -1)
+#: A half-band filter (Deslauriers & Dubuc 1989): it leaves 94 % of a wave of eight samples, half of one of four, and
+#: nothing of what alternates from sample to sample. A file of weights does not hold it.
+_LOW_PASS_TAPS = (-1, 0, 9, 16, 9, 0, -1)
 
 #: Mean and standard deviation over a picture, each (N, C, 1, 1) float32.
 Statistics = tuple[Tensor, Tensor]
@@ -43,18 +51,19 @@ class StyleNorm(nn.Module):
 class StyledBlock(nn.Module):
     """Two convolutions, each normalised by the style, around a skip.
 
+    A low-pass is behind the rectifier, which makes frequencies that the grid cannot carry between its samples: they
+    would lock the strokes to it (Karras et al. 2021, sec. 3).
+
     Args:
         num_code: length of the style's code.
         num_channels: of what goes in and comes out.
-        low_pass: behind the rectifier, which makes frequencies that the grid cannot carry between its samples: they
-            would lock the strokes to it (Karras et al. 2021, sec. 3).
     """
 
-    def __init__(self, num_code: int, num_channels: int, low_pass: nn.Module) -> None:
+    def __init__(self, num_code: int, num_channels: int) -> None:
         super().__init__()
         self.conv1 = _conv(num_channels, num_channels)
         self.norm1 = StyleNorm(num_code, num_channels)
-        self.low_pass = low_pass
+        self.low_pass = LowPass(num_channels, _LOW_PASS_TAPS)
         self.conv2 = _conv(num_channels, num_channels)
         self.norm2 = StyleNorm(num_code, num_channels)
 
@@ -88,9 +97,8 @@ class AdaInDecoder(nn.Module):
             VGG-19 to conv41.
         num_channels: width of the residual trunk.
         num_blocks: residual blocks in the trunk, at a quarter of the resolution.
-        num_fine_blocks: residual blocks of half the width at half the resolution, for the strokes that the trunk, then
-            low-passed, cannot paint. With 0 neither it is nor what is doubled: fine strokes are the trunk's, and hang
-            on its grid.
+        num_fine_blocks: residual blocks of half the width at half the resolution, for the strokes that the trunk, whose
+            features are low-passed, cannot paint.
 
     Attributes:
         layers: the encoder's layers whose statistics are used, deepest first.
@@ -108,7 +116,7 @@ class AdaInDecoder(nn.Module):
         super().__init__()
         self.layers = tuple(f"conv{stage}1" for stage in range(len(channels), 0, -1))
         self.num_exchanged = len(channels) - 2
-        full, half = max(num_channels * 3 // 16, 4), num_channels // 2
+        full, half, finest = max(num_channels * 3 // 16, 4), num_channels // 2, max(num_channels // 8, 1)
         self.code = nn.Linear(2 * sum(channels) + _NUM_COLOR_STATISTICS, _NUM_CODE)
         self.laterals = nn.ModuleList(nn.Conv2d(width, num_channels, 1) for width in channels[:1:-1])
         self.conv1 = ConvBlurPool(3, full)
@@ -116,26 +124,19 @@ class AdaInDecoder(nn.Module):
         self.norm2 = StyleNorm(_NUM_CODE, half)
         self.down2 = BlurPool(half)
         self.widen = nn.Conv2d(half, num_channels, 1)
-
-        def low_pass(width: int, taps: tuple[int, ...]) -> nn.Module:
-            return LowPass(width, taps) if num_fine_blocks else nn.Identity()
-
-        self.trunk_low_pass = low_pass(num_channels, _HALF_BAND_TAPS)
-        self.trunk = nn.ModuleList(
-            StyledBlock(_NUM_CODE, num_channels, low_pass(num_channels, _HALF_BAND_TAPS)) for _ in range(num_blocks)
-        )
+        self.trunk_low_pass = LowPass(num_channels, _LOW_PASS_TAPS)
+        self.trunk = nn.ModuleList(StyledBlock(_NUM_CODE, num_channels) for _ in range(num_blocks))
         self.up1 = _conv(num_channels, half)
         self.up1_norm = StyleNorm(_NUM_CODE, half)
-        self.up1_low_pass = low_pass(half, _HALF_BAND_TAPS)
-        self.shortcut: nn.Module = nn.Conv2d(half, half, 1) if num_fine_blocks else nn.Identity()
-        self.fine = nn.ModuleList(
-            StyledBlock(_NUM_CODE, half, low_pass(half, _HALF_BAND_TAPS)) for _ in range(num_fine_blocks)
-        )
+        self.up1_low_pass = LowPass(half, _LOW_PASS_TAPS)
+        self.shortcut = nn.Conv2d(half, half, 1)
+        self.fine = nn.ModuleList(StyledBlock(_NUM_CODE, half) for _ in range(num_fine_blocks))
         self._start_fine_blocks_as_nothing()
-        self.up2 = _conv(half, half // 2) if num_fine_blocks else DoubledConv(half, half // 2, 3)
-        self.up2_norm = StyleNorm(_NUM_CODE, half // 2)
-        self.up2_low_pass = low_pass(half // 2, _FLAT_TAPS)
-        self.to_rgb = DoubledConv(half // 2, 3, 5)
+        self.fine_low_pass = LowPass(half, _LOW_PASS_TAPS)
+        self.up2 = DoubledConv(half, finest, 3)
+        self.edges = PhasedConv(3, finest, 3)
+        self.up2_norm = StyleNorm(_NUM_CODE, finest)
+        self.to_rgb = PhasedConv(finest, 3, 5)
         self.shading = nn.Sequential(BlurPool(3), BlurPool(3))
 
     def forward(self, features: Sequence[Tensor], statistics: Sequence[Statistics], content: Tensor) -> Tensor:
@@ -154,7 +155,7 @@ class AdaInDecoder(nn.Module):
         code = F.relu(self.code(known.to(content.dtype)))
         x = F.relu(self.conv1(content), inplace=True)
         x = F.relu(self.norm2(self.conv2(x), code), inplace=True)
-        outlines = self.shortcut(x) if self.fine else None
+        outlines = self.shortcut(x)
         x = self.widen(self.down2(x))
         for lateral, each in zip(self.laterals, features, strict=True):
             x = x + F.interpolate(lateral(each), size=x.shape[-2:], mode="bilinear", align_corners=False)
@@ -162,24 +163,38 @@ class AdaInDecoder(nn.Module):
         for block in self.trunk:
             x = block(x, code)
         x = self.up1_low_pass(F.relu(self.up1_norm(self.up1(x), code), inplace=True))
-        if outlines is not None:
-            x = double(x).add_(outlines)
+        x = double(x).add_(outlines)
         for block in self.fine:
             x = block(x, code)
-        x = self.up2_low_pass(F.relu(self.up2_norm(self.up2(x), code), inplace=True))
         shading = double(double(self.shading(content).float()))
-        return torch.sigmoid(torch.logit(shading, _LOGIT_MARGIN) + self.to_rgb(x).float())
+        return torch.sigmoid(torch.logit(shading, _LOGIT_MARGIN) + self._at_full_size(x, content, code).float())
+
+    def _at_full_size(self, x: Tensor, content: Tensor, code: Tensor) -> Tensor:
+        """From (N, C, H / 2, W / 2) to what is painted, (N, 3, H, W), by one layer at that size.
+
+        What its rectifier makes of strokes and edges is the finest there is, and hangs on no grid but the picture's.
+        """
+        x = self.up2.phases(self.fine_low_pass(x)) + self.edges(phases_of(content))
+        num, channels, height, width = x.shape
+        # A channel's phases side by side, to be normalised as one.
+        cells = x.permute(0, 2, 3, 1).reshape(num, height, 4 * width, channels // 4).permute(0, 3, 1, 2)
+        cells = F.relu(self.up2_norm(cells, code), inplace=True)
+        x = cells.permute(0, 2, 3, 1).reshape(num, height, width, channels).permute(0, 3, 1, 2)
+        return spread_out(self.to_rgb(x))
 
     def start_from(self, net: BlurPoolNet) -> None:
         """Begin with the features of a network of one style that is trained, and with a difference of nothing.
 
+        Those of its last two layers are left out: here, the last is at full size.
+
         Raises:
             RuntimeError: it has other widths.
         """
-        tensors = {key: value for key, value in net.state_dict().items() if "norm" not in key}
-        for key, value in net.state_dict().items():
+        known = {key: value for key, value in net.state_dict().items() if not key.startswith(("up2", "to_rgb"))}
+        tensors = {key: value for key, value in known.items() if "norm" not in key}
+        for key, value in known.items():
             if "norm" in key and key.endswith(".weight"):
-                shift = net.state_dict()[key.removesuffix("weight") + "bias"]
+                shift = known[key.removesuffix("weight") + "bias"]
                 tensors[key.removesuffix("weight") + "affine.bias"] = torch.cat([value - 1, shift])
         unknown = self.load_state_dict(tensors, strict=False).unexpected_keys
         if unknown:

@@ -13,9 +13,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vidstyle.errors import CheckpointMismatchError
+from vidstyle.stylizers.resampling import BlurPool
 from vidstyle.weights.files import load_tensors, to_float
 
-Pooling = Literal["max", "average"]
+Pooling = Literal["max", "average", "blur"]
 
 #: Convolutions of VGG-19 by stage; VGG-16 lacks the fourth of stages 3 to 5.
 _VGG19 = ("conv11 conv12", "conv21 conv22", "conv31 conv32 conv33 conv34", "conv41 conv42 conv43 conv44", "conv51")
@@ -31,8 +32,9 @@ class VggEncoder(nn.Module):
     Args:
         convolutions: weight and bias by layer name (``conv11`` ... ``conv51``), in order.
         color: weight and bias of the 1x1 convolution that turns RGB in [0, 1] into what the network was trained on.
-        pooling: between stages, 2x2: ``max`` as VGG was trained, or ``average``, which Gatys et al. 2016 (sec. 2)
-            found to give smoother pictures.
+        pooling: between stages: ``max`` of 2x2 as VGG was trained; their ``average``, which Gatys et al. 2016 (sec. 2)
+            found to give smoother pictures; or ``blur``, by a low-pass, so that features follow a shift of the picture
+            (Zhang 2019).
 
     Attributes:
         layer_names: those to look at, all by default; from shallow to deep.
@@ -48,6 +50,8 @@ class VggEncoder(nn.Module):
         self.pooling = pooling
         self.color = _convolution(*color)
         self.layers = nn.ModuleDict({name: _convolution(*pair) for name, pair in convolutions.items()})
+        stages = [name for name in self.layers if name[-1] == "1"][1:]
+        self._blur_pools = nn.ModuleDict({name[4]: BlurPool(convolutions[name][0].shape[1]) for name in stages})
         self.layer_names = tuple(self.layers)
 
     @property
@@ -81,7 +85,7 @@ class VggEncoder(nn.Module):
         for name, layer in self.layers.items():
             if name[4] != stage:
                 stage = name[4]
-                x = F.max_pool2d(x, 2) if self.pooling == "max" else F.avg_pool2d(x, 2)
+                x = self._pooled(x, stage)
             x = F.relu(layer(F.pad(x, (1, 1, 1, 1), mode="reflect")), inplace=True)
             if name in missing:
                 features[name] = x
@@ -89,6 +93,12 @@ class VggEncoder(nn.Module):
                 if not missing:
                     return features
         raise ValueError(f"the encoder has no layers {sorted(missing)}; it has {', '.join(self.layers)}")
+
+    def _pooled(self, x: Tensor, stage: str) -> Tensor:
+        if self.pooling == "blur":
+            smaller: Tensor = self._blur_pools[stage](x)
+            return smaller
+        return F.max_pool2d(x, 2) if self.pooling == "max" else F.avg_pool2d(x, 2)
 
 
 def _convolution(weight: Tensor, bias: Tensor) -> nn.Conv2d:

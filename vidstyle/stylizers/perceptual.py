@@ -63,7 +63,7 @@ class SqueezeEncoder(nn.Module):
     Args:
         tensors: a state_dict of torchvision's ``squeezenet1_1``, with or without its classifier.
         source: names them in errors.
-        pooling: between stages, 3x3 with stride 2: ``max`` as it was trained, or ``average``.
+        pooling: between stages, 3x3 with stride 2: ``max`` as it was trained, or else the average.
 
     Raises:
         CheckpointMismatchError: the tensors are not SqueezeNet 1.1's, or not plain ones.
@@ -105,7 +105,7 @@ class SqueezeEncoder(nn.Module):
         features: dict[str, Tensor] = {}
         x = self.color(image)
         for index, layer in enumerate(self.features):
-            x = F.avg_pool2d(x, 3, 2, ceil_mode=True) if index in _POOLS and self.pooling == "average" else layer(x)
+            x = F.avg_pool2d(x, 3, 2, ceil_mode=True) if index in _POOLS and self.pooling != "max" else layer(x)
             name = "conv1" if index == 1 else _FIRES.get(index)
             if name in missing:
                 features[name] = x

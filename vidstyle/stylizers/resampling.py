@@ -99,12 +99,56 @@ class DoubledConv(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, num_in, H, W) to (N, num_out, 2 H, 2 W)."""
+        return spread_out(self.phases(x))
+
+    def phases(self, x: Tensor) -> Tensor:
+        """(N, num_in, H, W) to (N, 2 · 2 · num_out, H, W), which ``spread_out`` makes the doubled picture."""
         kernel = torch.einsum("pmt,oitu,qnu->pqoimn", self.spread, self.weight, self.spread).flatten(0, 2)
         bias = None if self.bias is None else self.bias.repeat(4)
-        return _spread_out(self._conv_forward(x, kernel, bias))
+        found: Tensor = self._conv_forward(x, kernel, bias)
+        return found
 
 
-def _spread_out(phases: Tensor) -> Tensor:
+class PhasedConv(nn.Conv2d):
+    """A convolution of a picture that is held as four phases of half its size; what it gives is held so, too.
+
+    With few channels it takes a fraction of the time. Borders repeat pixels two by two.
+
+    Args:
+        num_in: channels of the picture.
+        num_out: likewise.
+        size: of the kernel on the picture; odd.
+    """
+
+    spread: Tensor
+
+    def __init__(self, num_in: int, num_out: int, size: int) -> None:
+        super().__init__(num_in, num_out, size)
+        radius = size // 2
+        self._reach = (radius + 1) // 2
+        spread = torch.zeros(2, 2, 2 * self._reach + 1, size)  # of phases given, phases read, small pixels, taps
+        for phase in range(2):
+            for tap in range(size):
+                pixel, read = divmod(phase + tap - radius, 2)
+                spread[phase, read, pixel + self._reach, tap] = 1
+        self.register_buffer("spread", spread, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 2 · 2 · num_in, H, W) to (N, 2 · 2 · num_out, H, W), phases before channels."""
+        kernel = torch.einsum("pamt,oitu,qbnu->pqoabimn", self.spread, self.weight, self.spread)
+        bias = None if self.bias is None else self.bias.repeat(4)
+        wide = F.pad(x, (self._reach,) * 4, mode="replicate")
+        return F.conv2d(wide, kernel.flatten(3, 5).flatten(0, 2), bias)
+
+
+def phases_of(picture: Tensor) -> Tensor:
+    """(N, C, 2 H, 2 W) to (N, 2 · 2 · C, H, W): ``pixel_unshuffle`` with the phases before the channels."""
+    num, channels, height, width = picture.shape
+    cells = picture.view(num, channels, height // 2, 2, width // 2, 2).permute(0, 2, 4, 3, 5, 1)
+    return cells.reshape(num, height // 2, width // 2, 4 * channels).permute(0, 3, 1, 2)
+
+
+def spread_out(phases: Tensor) -> Tensor:
     """(N, 2 · 2 · C, H, W) to (N, C, 2 H, 2 W): ``pixel_shuffle`` with the phases before the channels.
 
     In that order what stays together is moved as one piece where channels are interleaved, in a fifth of the time.

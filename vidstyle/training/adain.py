@@ -44,7 +44,7 @@ _OWN_STYLE_SHARE = 0.25
 def student_encoder(teacher: VggEncoder) -> VggEncoder:
     """A light encoder with the teacher's widths at its first layer of each stage, so that it can learn its features.
 
-    It pools by averaging: what max pooling picks depends on the pixel grid, and shows as a pattern locked to it.
+    It pools behind a low-pass: what other pooling gives depends on the pixel grid, and strokes hang on it.
     """
     convolutions, channels = {}, 3
     for name in STUDENT_LAYERS:
@@ -57,7 +57,7 @@ def student_encoder(teacher: VggEncoder) -> VggEncoder:
     convolutions[STUDENT_LAYERS[0]][0].div_(_STRETCH)
     color_weight, color_bias = imagenet_normalisation()
     color = color_weight * _STRETCH, color_bias * _STRETCH
-    student = VggEncoder(convolutions, color, pooling="average")
+    student = VggEncoder(convolutions, color, pooling="blur")
     student.layers.requires_grad_(True)
     return student
 
@@ -74,7 +74,7 @@ class AdaInObjective:
         styles: style pictures.
         teacher: perceptual encoder with conv11 to conv51; moved to the device.
         settings: what to do.
-        start_from: a model to go on from, trained with the same teacher; one without fine blocks grows them.
+        start_from: a model to go on from, trained with the same teacher.
         decoder_from: a network of one style for the decoder to begin as; replaces that of ``start_from``.
 
     Raises:
@@ -99,13 +99,10 @@ class AdaInObjective:
             torch.manual_seed(settings.seed)
             student = student_encoder(teacher)
             widths = tuple(student.num_channels(layer) for layer in STYLE_LAYERS[:_NUM_STAGES])
-            decoder = AdaInDecoder(widths, num_fine_blocks=settings.num_fine_blocks)
+            decoder = AdaInDecoder(widths)
             net = AdaInNet(student, decoder)
         if start_from is not None:
-            begun = deepcopy(start_from).state_dict()
-            if decoder.fine and isinstance(start_from.decoder, AdaInDecoder) and not start_from.decoder.fine:
-                begun = {**net.state_dict(), **begun}  # fine blocks begin as nothing
-            load_into(net, begun, "What is started from")
+            load_into(net, deepcopy(start_from).state_dict(), "What is started from")
         if decoder_from is not None:
             decoder.start_from(decoder_from)
         self.net: AdaInNet = net.to(device).to(memory_format=torch.channels_last)

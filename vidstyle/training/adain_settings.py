@@ -34,8 +34,6 @@ class AdaInSettings(Schedule):
         style_size_px: short side the style pictures are brought to before they are cropped.
         halved_share: of the style loss, how much is judged on the output at half its size; 0 to 1. Less gives finer
             strokes.
-        num_fine_blocks: of the decoder, at half the resolution; 0 is the decoder of the model that ships, which has no
-            low-passes either.
         weights: of the losses.
     """
 
@@ -44,7 +42,6 @@ class AdaInSettings(Schedule):
     crop_px: int = 192
     style_size_px: int = 512
     halved_share: float = 0.5
-    num_fine_blocks: int = 2
     weights: AdaInLossWeights = field(default_factory=AdaInLossWeights)
 
     def __post_init__(self) -> None:
@@ -56,7 +53,5 @@ class AdaInSettings(Schedule):
                 f"The styles' size goes from the crop's {self.crop_px} to 4096 pixels, got {self.style_size_px}; "
                 "try 512."
             )
-        if not 0 <= self.num_fine_blocks <= 16:
-            raise ConfigError(f"A decoder has 0 to 16 fine blocks, got {self.num_fine_blocks}; try 2.")
         if not 0.0 <= self.halved_share <= 1.0:
             raise ConfigError(f"The half-size output's share goes from 0 to 1, got {self.halved_share}; try 0.5.")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from vidstyle.imaging.padding import pad_to_multiple
 from vidstyle.stylizers.adain import AdaInNet, AdaInStylizer, load_adain, save_adain
 from vidstyle.stylizers.adain_decoder import AdaInDecoder, StyledBlock, adain, feature_statistics
 from vidstyle.stylizers.checkpoint import StyleCard, load_feedforward
+from vidstyle.stylizers.encoder import Pooling
 from vidstyle.stylizers.feedforward import BlurPoolNet
 from vidstyle.stylizers.perceptual import load_perceptual
 from vidstyle.stylizers.resampling import LowPass
@@ -143,6 +145,17 @@ def test_a_model_comes_back_as_it_was(tmp_path: Path) -> None:
         load_feedforward(path)
 
 
+@pytest.mark.parametrize("pooling", get_args(Pooling))
+def test_its_encoder_pools_as_it_did(pooling: Pooling, tmp_path: Path) -> None:
+    path, net, content = tmp_path / "adain.safetensors", network(), picture(64, 64)
+    net.encoder.pooling = pooling
+    save_adain(path, net, StyleCard("any"))
+    loaded = load_adain(path)
+    assert loaded.encoder.pooling == pooling
+    for mine, known in zip(loaded.encode(content), net.encode(content), strict=True):
+        torch.testing.assert_close(mine, known, rtol=0.05, atol=0.02)
+
+
 def test_what_is_not_a_model(tmp_path: Path) -> None:
     with pytest.raises(WeightsNotFoundError):
         load_adain(tmp_path / "absent.safetensors")
@@ -206,7 +219,7 @@ def test_a_decoder_begins_with_a_trained_styles_features_and_paints_nothing() ->
 
 
 def test_fine_blocks_begin_as_nothing() -> None:
-    block = StyledBlock(num_code=4, num_channels=6, low_pass=nn.Identity())
+    block = StyledBlock(num_code=4, num_channels=6)
     block.start_as_nothing()
     x = torch.randn(2, 6, 10, 12)
     torch.testing.assert_close(block(x, torch.randn(2, 4)), x)
@@ -215,39 +228,37 @@ def test_fine_blocks_begin_as_nothing() -> None:
     assert block.norm2.affine.weight.grad.abs().max() > 0
 
 
-def test_a_low_passed_block_hangs_less_on_its_grid() -> None:
+def test_a_low_pass_lets_a_block_hang_less_on_its_grid() -> None:
     """What it makes of a smooth signal half a sample further on is nearer to its own result, half a sample further."""
     generator = torch.Generator().manual_seed(0)
     wave = F.interpolate(torch.randn(1, 6, 8, 8, generator=generator), scale_factor=8, mode="bicubic")
     code = torch.randn(1, 4, generator=generator)
 
-    def error(low_pass: nn.Module, seed: int) -> float:
+    def error(seed: int, *, low_passed: bool) -> float:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            block = StyledBlock(4, 6, low_pass)
+            block = StyledBlock(4, 6)
+        if not low_passed:
+            block.low_pass = nn.Identity()
         with torch.no_grad():
             here, further = (block(wave[..., phase::2], code) - wave[..., phase::2] for phase in (0, 1))
             between = (here[..., :-1] + here[..., 1:]) / 2
             return float((further[..., :-1] - between)[..., 4:-4, 4:-4].square().mean().sqrt())
 
-    half_band = LowPass(6, (-1, 0, 9, 16, 9, 0, -1))
-    plain, low_passed = (sum(error(low_pass, seed) for seed in range(8)) for low_pass in (nn.Identity(), half_band))
+    plain, low_passed = (sum(error(seed, low_passed=each) for seed in range(8)) for each in (False, True))
     assert low_passed < 0.7 * plain
 
 
-def test_a_decoder_with_fine_blocks_is_low_passed_where_a_file_expects_it() -> None:
+def test_a_decoder_is_low_passed_where_a_file_expects_it() -> None:
     """Files do not hold the taps: others would paint something else with the same weights."""
-    half_band, flat = (-1, 0, 9, 16, 9, 0, -1), (-1, 4, 10, 4, -1)
-    wanted = {"trunk_low_pass": half_band, "up1_low_pass": half_band, "up2_low_pass": flat}
-    wanted |= {f"trunk.{index}.low_pass": half_band for index in range(3)}
-    wanted |= {f"fine.{index}.low_pass": half_band for index in range(2)}
+    wanted = {"trunk_low_pass", "up1_low_pass", "fine_low_pass", *(f"trunk.{index}.low_pass" for index in range(3))}
+    wanted |= {f"fine.{index}.low_pass" for index in range(2)}
     decoder = AdaInDecoder((4, 6, 8, 10), num_blocks=3, num_fine_blocks=2)
     found = {name: module for name, module in decoder.named_modules() if isinstance(module, LowPass)}
-    assert found.keys() == wanted.keys()
-    for name, taps in wanted.items():
-        torch.testing.assert_close(found[name].row[0, 0, 0], torch.tensor(taps) / sum(taps))
-    plain = AdaInDecoder((4, 6, 8, 10), num_fine_blocks=0)
-    assert not any(isinstance(module, LowPass) for module in plain.modules())
+    assert found.keys() == wanted
+    half_band = torch.tensor([-1, 0, 9, 16, 9, 0, -1]) / 32
+    for low_pass in found.values():
+        torch.testing.assert_close(low_pass.row[0, 0, 0], half_band)
 
 
 def test_a_trained_decoder_begins_anew_with_a_style() -> None:
@@ -257,6 +268,22 @@ def test_a_trained_decoder_begins_anew_with_a_style() -> None:
     x = torch.randn(1, 32, 10, 12)
     for block in decoder.fine:
         torch.testing.assert_close(block(x, torch.randn(1, 128)), x)
+
+
+def test_the_last_layer_follows_every_shift_of_what_it_reads() -> None:
+    """It is at full size: by a pixel, an odd number, its strokes move as by two."""
+
+    class Unchanged(nn.Module):
+        def forward(self, x: Tensor, code: Tensor) -> Tensor:
+            return x
+
+    decoder = lively_decoder(WIDTHS[:4])
+    decoder.up2_norm = Unchanged()  # averages depend on where a picture is cut
+    nothing, wide, code = torch.zeros(1, 32, 24, 32), picture(48, 66), torch.zeros(1, 128)
+    with torch.no_grad():
+        here, moved = (decoder._at_full_size(nothing, wide[..., x : x + 64], code) for x in (0, 1))
+    assert here.std() > 0.01
+    torch.testing.assert_close(moved[..., 4:-4, 4:-5], here[..., 4:-4, 5:-4], atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("num_fine_blocks", [0, 1, 2])

@@ -5,7 +5,16 @@ import torch
 import torch.nn.functional as F
 from network_factory import picture
 
-from vidstyle.stylizers.resampling import BlurPool, ConvBlurPool, DoubledConv, LowPass, double
+from vidstyle.stylizers.resampling import (
+    BlurPool,
+    ConvBlurPool,
+    DoubledConv,
+    LowPass,
+    PhasedConv,
+    double,
+    phases_of,
+    spread_out,
+)
 
 
 def features(num_channels: int, height: int, width: int) -> torch.Tensor:
@@ -22,6 +31,36 @@ def test_doubling_and_convolving_at_once_is_the_same_up_to_the_border(size: int,
     found = conv(x)
     assert found.shape == (1, 4, 2 * shape[0], 2 * shape[1])
     torch.testing.assert_close(found, plain(double(x)), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("shape", [(12, 20), (2, 4), (2, 2)])
+def test_phases_are_the_picture(shape: tuple[int, int]) -> None:
+    x = features(6, *shape)
+    phases = phases_of(x)
+    assert phases.shape == (1, 24, shape[0] // 2, shape[1] // 2)
+    assert torch.equal(phases[:, :6], x[..., ::2, ::2])
+    assert torch.equal(phases[:, 6:12], x[..., ::2, 1::2])
+    assert torch.equal(spread_out(phases), x)
+
+
+def test_doubling_into_phases_is_doubling() -> None:
+    conv, x = DoubledConv(6, 4, 3), features(6, 12, 20)
+    torch.testing.assert_close(conv.phases(x), phases_of(conv(x)))
+
+
+@pytest.mark.parametrize("size", [1, 3, 5, 7])
+@pytest.mark.parametrize("shape", [(20, 12), (10, 14), (2, 2)])
+def test_convolving_phases_is_convolving_the_picture(size: int, shape: tuple[int, int]) -> None:
+    x = features(6, *shape)
+    conv = PhasedConv(6, 4, size)
+    plain = torch.nn.Conv2d(6, 4, size)
+    plain.load_state_dict(conv.state_dict())
+    border = 2 * ((size // 2 + 1) // 2)  # repeats pixels two by two
+    wide = spread_out(F.pad(phases_of(x), (border // 2,) * 4, mode="replicate"))
+    expected = plain(wide)
+    surplus = border - size // 2
+    expected = expected[..., surplus : surplus + shape[0], surplus : surplus + shape[1]]
+    torch.testing.assert_close(spread_out(conv(phases_of(x))), expected, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("shape", [(12, 20), (6, 4), (2, 2)])
@@ -45,11 +84,13 @@ def test_a_low_pass_keeps_size_and_flat_areas_and_takes_away_what_alternates(tap
         assert found[..., 3:-3, 3:-3].abs().max() < 1e-6
 
 
-def test_both_learn() -> None:
+def test_all_learn() -> None:
     x = features(3, 16, 16)
     first, second = ConvBlurPool(3, 4), DoubledConv(4, 3, 5)
     second(first(x)).square().mean().backward()  # type: ignore[no-untyped-call]
-    for module in (first, second):
+    third = PhasedConv(3, 4, 5)
+    third(phases_of(x)).square().mean().backward()  # type: ignore[no-untyped-call]
+    for module in (first, second, third):
         assert module.weight.grad is not None
         assert module.weight.grad.abs().sum() > 0
 

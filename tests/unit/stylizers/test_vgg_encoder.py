@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import get_args
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 from torchvision.models.vgg import cfgs, make_layers
 
 from vidstyle.errors import CheckpointMismatchError
-from vidstyle.stylizers.encoder import VggEncoder, encoder_from_tensors
+from vidstyle.stylizers.encoder import Pooling, VggEncoder, encoder_from_tensors
 
 Layout = Callable[[dict[str, Tensor]], dict[str, Tensor]]
 MEAN, STD = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
@@ -73,6 +74,29 @@ def _plain(tensors: dict[str, Tensor], image: Tensor, stages: tuple[str, ...], l
             if name == last:
                 return x
     raise AssertionError(last)
+
+
+def test_behind_a_low_pass_features_follow_the_picture() -> None:
+    """Of a picture moved by half a sample of their grid, they are about the means of neighbours."""
+    wide = picture(128, 130)
+
+    def error(pooling: Pooling) -> float:
+        encoder = tiny_encoder(last="conv31")
+        encoder.pooling = pooling
+        here, moved = (encoder(wide[..., x : x + 128], ("conv31",))["conv31"] for x in (0, 2))
+        between = (here[..., :-1] + here[..., 1:]) / 2
+        return float((moved[..., :-1] - between)[..., 3:-3].square().mean().sqrt() / here.std())
+
+    assert error("blur") < 0.8 * error("average")
+    assert error("blur") < 0.8 * error("max")
+
+
+@pytest.mark.parametrize("pooling", get_args(Pooling))
+def test_a_flat_picture_is_pooled_to_itself(pooling: Pooling) -> None:
+    encoder, flat = tiny_encoder(), torch.full((1, 3, 64, 96), 0.3)
+    encoder.pooling = pooling
+    for value in encoder(flat, encoder.style_layers).values():
+        torch.testing.assert_close(value, value[..., :1, :1].expand_as(value), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(("config", "stages"), [("D", VGG16), ("E", VGG19)], ids=["vgg16", "vgg19"])

@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from vidstyle.cli.main import cli
 from vidstyle.errors import CheckpointMismatchError, ConfigError, VidstyleError
 from vidstyle.stylizers.adain import AdaInNet, AdaInStylizer, load_adain
+from vidstyle.stylizers.adain_decoder import AdaInDecoder
 from vidstyle.stylizers.feedforward import BlurPoolNet
 from vidstyle.training.adain import AdaInObjective, student_encoder
 from vidstyle.training.adain_settings import AdaInLossWeights, AdaInSettings
@@ -123,30 +124,22 @@ def test_a_run_goes_on_from_a_model_or_with_a_decoder_of_its_own(crops: ContentC
     assert any(not torch.equal(value, wanted[f"decoder.{n}"]) for n, value in other.decoder.state_dict().items())
 
 
-def test_a_model_without_fine_blocks_grows_them(crops: ContentCrops) -> None:
-    plain = replace(TINY, num_fine_blocks=0)
-    before = AdaInObjective(crops, styles(), tiny_encoder(), plain).net
-    after = AdaInObjective(crops, styles(), tiny_encoder(), TINY, start_from=before).net
-    wanted, found = before.state_dict(), after.state_dict()
-    assert all(torch.equal(found[name], value) for name, value in wanted.items())
-    grown = found.keys() - wanted.keys()
-    assert grown
-    assert all(name.startswith(("decoder.fine.", "decoder.shortcut.")) for name in grown)
+def test_weights_of_another_network_are_not_started_from(crops: ContentCrops) -> None:
+    before = AdaInObjective(crops, styles(), tiny_encoder(), TINY).net
+    assert isinstance(before.decoder, AdaInDecoder)
+    before.decoder.fine = before.decoder.fine[:1]
     with pytest.raises(CheckpointMismatchError, match="started from"):
-        AdaInObjective(crops, styles(), tiny_encoder(), plain, start_from=after)
+        AdaInObjective(crops, styles(), tiny_encoder(), TINY, start_from=before)
 
 
 def test_a_run_with_another_decoder_is_not_gone_on_with(crops: ContentCrops, tmp_path: Path) -> None:
     path = tmp_path / "any.safetensors.checkpoint"
-    make(crops, replace(TINY, num_fine_blocks=0), path).save()
+    trainer = make(crops, TINY, path)
+    for net in (trainer.net, trainer.averaged_net):
+        net.decoder.fine = net.decoder.fine[:1]
+    trainer.save()
     with pytest.raises(CheckpointMismatchError, match="does not fit this version's network; remove it"):
         make(crops, TINY, path)
-
-
-@pytest.mark.parametrize("num", [-1, 17])
-def test_a_number_of_fine_blocks_that_makes_no_sense_is_refused(num: int) -> None:
-    with pytest.raises(ConfigError, match="0 to 16"):
-        AdaInSettings(num_fine_blocks=num)
 
 
 def test_a_run_knows_the_weights_it_began_with(crops: ContentCrops) -> None:
@@ -163,7 +156,7 @@ def test_the_student_has_the_teachers_layers_and_widths_and_no_weight_of_it() ->
     features = student(picture(64, 64), ("conv11", "conv21", "conv31", "conv41", "conv51"))
     for layer, value in teacher(picture(64, 64), tuple(features)).items():
         assert features[layer].shape == value.shape
-    assert student.pooling == "average"
+    assert student.pooling == "blur"
     assert not torch.equal(student.layers["conv11"].weight, teacher.layers["conv11"].weight)
 
 
@@ -257,7 +250,7 @@ def test_a_model_and_samples_come_out(folder: Path) -> None:
     assert f"--adain-model {folder / 'any.safetensors'}" in result.output
     assert f"judged by {folder / 'encoder.safetensors'}, as asked" in result.output
     net = load_adain(folder / "any.safetensors")
-    assert net.encoder.pooling == "average"
+    assert net.encoder.pooling == "blur"
     content = picture(48, 64)
     first, second = (AdaInStylizer("a", net, picture(64, 64, seed=seed)[0])(content) for seed in (1, 2))
     assert first.shape == content.shape
