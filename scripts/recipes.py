@@ -215,7 +215,7 @@ def steadier(settings: AdaInSettings, temporal_weight: float) -> AnyStyleStage:
 #: The student alone; the decoder; the decoder with more weight on the style, and on all photos, as the styles; the
 #: decoder, three times, with less asked of steadiness and more of fine strokes, which were a fifth of a deviation too
 #: faint; the same, three times, in larger crops; slowly on from the mean of these three; with much asked of steadiness,
-#: with less, and slowly with more asked of content, part of the way back; three times with more asked of steadiness again.
+#: with less, and slowly with more asked of content, part of the way back; three times with more asked of steadiness.
 #: What ships went through the first ten with a decoder that was not low-passed, and through the three after them with
 #: one that painted at half the size (docs/training.md).
 ANY_STYLE_STAGES = (
