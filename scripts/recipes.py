@@ -216,8 +216,8 @@ def steadier(settings: AdaInSettings, temporal_weight: float) -> AnyStyleStage:
 #: decoder, three times, with less asked of steadiness and more of fine strokes, which were a fifth of a deviation too
 #: faint; the same, three times, in larger crops; slowly on from the mean of these three; with much asked of steadiness,
 #: with less, and slowly with more asked of content, part of the way back; three times with more asked of steadiness.
-#: What ships went through the first ten with a decoder that was not low-passed, and through the three after them with
-#: one that painted at half the size (docs/training.md).
+#: What ships went through the first ten with a decoder that was not low-passed, through the three after them with one
+#: that painted at half the size, and through all of these with an encoder that pooled by averages (docs/training.md).
 ANY_STYLE_STAGES = (
     AnyStyleStage(
         AdaInSettings(

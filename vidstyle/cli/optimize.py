@@ -62,7 +62,7 @@ _NONE = "none"
 @click.option(
     "--pooling",
     type=click.Choice(get_args(PoolingName)),
-    show_default="as the encoder was trained",
+    show_default="the encoder's own",
     help="Between encoder stages.",
 )
 @click.option(

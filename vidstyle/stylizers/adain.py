@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, cast, get_args
 
 import torch
 from torch import Tensor, nn
@@ -195,7 +195,7 @@ def load_adain(path: Path) -> AdaInNet:
         raise CheckpointMismatchError(f"{path} is not an AdaIN model; name one with --adain-model.")
     tensors = to_float(tensors, path)
     encoder = encoder_from_tensors(_under("encoder.", tensors), str(path))
-    encoder.pooling = next((each for each in get_args(Pooling) if each == metadata.get("pooling")), "max")
+    encoder.pooling = _pooling(metadata.get("pooling", "max"), path)
     own = _under("decoder.", tensors)
     layers = [f"conv{stage}1" for stage in range(1, 3 + sum(key.startswith("laterals.") for key in own) // 2)]
     if missing := set(layers) - set(encoder.layer_names):
@@ -208,6 +208,13 @@ def load_adain(path: Path) -> AdaInNet:
     decoder = AdaInDecoder(widths, width_of(own["widen.weight"], path), num_blocks, num_fine_blocks)
     load_into(decoder, own, path)
     return AdaInNet(encoder, decoder)
+
+
+def _pooling(name: str, path: Path) -> Pooling:
+    for known in get_args(Pooling):
+        if name == known:
+            return cast("Pooling", known)
+    raise CheckpointMismatchError(f"{path} pools by {name}, which this version does not know; update vidstyle.")
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

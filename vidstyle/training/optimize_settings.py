@@ -33,7 +33,7 @@ class OptimizationSettings:
             ``vidstyle train feedforward`` minimises.
         optimizer: ``lbfgs`` or ``adam``.
         iterations: at the smallest scale; each larger one takes half as many as the one before.
-        pooling: between the encoder's stages; None is what the encoder was trained with.
+        pooling: between the encoder's stages; None is the encoder's own.
         init: ``content``, ``noise`` or a picture file; None is the content, and noise where a weight is 0.
         size_px: long side of the result; a smaller content picture is not enlarged.
         scales: how often the picture is optimised, each time at twice the size, ending with ``size_px``; scales

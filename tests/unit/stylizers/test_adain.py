@@ -18,7 +18,7 @@ from vidstyle.stylizers.checkpoint import StyleCard, load_feedforward
 from vidstyle.stylizers.encoder import Pooling
 from vidstyle.stylizers.feedforward import BlurPoolNet
 from vidstyle.stylizers.perceptual import load_perceptual
-from vidstyle.stylizers.resampling import LowPass
+from vidstyle.stylizers.resampling import LowPass, phases_of, spread_out
 from vidstyle.weights.files import load_tensors
 
 WIDTHS = (4, 6, 8, 10, 12)
@@ -156,6 +156,15 @@ def test_its_encoder_pools_as_it_did(pooling: Pooling, tmp_path: Path) -> None:
         torch.testing.assert_close(mine, known, rtol=0.05, atol=0.02)
 
 
+def test_a_pooling_it_does_not_know_is_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "newer.safetensors"
+    save_adain(path, network(), StyleCard("any"))
+    tensors, metadata = load_tensors(path)
+    save_file(tensors, path, {**metadata, "pooling": "sinc"})
+    with pytest.raises(CheckpointMismatchError, match=r"newer\.safetensors pools by sinc.*update vidstyle"):
+        load_adain(path)
+
+
 def test_what_is_not_a_model(tmp_path: Path) -> None:
     with pytest.raises(WeightsNotFoundError):
         load_adain(tmp_path / "absent.safetensors")
@@ -284,6 +293,26 @@ def test_the_last_layer_follows_every_shift_of_what_it_reads() -> None:
         here, moved = (decoder._at_full_size(nothing, wide[..., x : x + 64], code) for x in (0, 1))
     assert here.std() > 0.01
     torch.testing.assert_close(moved[..., 4:-4, 4:-5], here[..., 4:-4, 5:-4], atol=1e-5, rtol=0)
+
+
+def test_the_last_layer_is_normalised_over_all_pixels_of_a_channel() -> None:
+    """Not phase by phase, which would hang it on the grid of half the size."""
+    seen = []
+
+    class Recorder(nn.Module):
+        def forward(self, x: Tensor, code: Tensor) -> Tensor:
+            seen.append(x.clone())
+            return x
+
+    decoder, content = lively_decoder(WIDTHS[:4]), picture(24, 32)
+    decoder.up2_norm = Recorder()
+    x = torch.randn(1, 32, 12, 16, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        decoder._at_full_size(x, content, torch.zeros(1, 128))
+        painted = decoder.up2(decoder.fine_low_pass(x)) + spread_out(decoder.edges(phases_of(content)))
+    assert painted.shape == (1, 8, 24, 32)
+    pixels, expected = (each.flatten(2).sort().values for each in (seen[0], painted))
+    torch.testing.assert_close(pixels, expected)
 
 
 @pytest.mark.parametrize("num_fine_blocks", [0, 1, 2])
