@@ -192,7 +192,15 @@ FINE_STROKES = AdaInSettings(
 )
 
 
-def large_crops(steps: int, content_weight: float, learning_rate: float = 1.2e-3, seed: int = 0) -> AdaInSettings:
+def large_crops(
+    *,
+    steps: int,
+    content_weight: float,
+    temporal_weight: float = FINE_STROKES.weights.temporal,
+    halved_share: float = 0.0,
+    learning_rate: float = 1.2e-3,
+    seed: int = 0,
+) -> AdaInSettings:
     """Fine strokes in larger crops, whose statistics are nearer to those of whole pictures."""
     return replace(
         FINE_STROKES,
@@ -200,16 +208,10 @@ def large_crops(steps: int, content_weight: float, learning_rate: float = 1.2e-3
         learning_rate=learning_rate,
         batch_size=3,
         crop_px=256,
-        halved_share=0.0,
+        halved_share=halved_share,
         seed=seed,
-        weights=replace(FINE_STROKES.weights, content=content_weight),
+        weights=replace(FINE_STROKES.weights, content=content_weight, temporal=temporal_weight),
     )
-
-
-def steadier(settings: AdaInSettings, temporal_weight: float) -> AnyStyleStage:
-    """A stage on all photos with its own weight of steadiness."""
-    weights = replace(settings.weights, temporal=temporal_weight)
-    return AnyStyleStage(replace(settings, weights=weights), on_all_photos=True)
 
 
 #: The student alone; the decoder; the decoder with more weight on the style, and on all photos, as the styles; the
@@ -250,20 +252,30 @@ ANY_STYLE_STAGES = (
         starts_from_mean_of=3,
         on_all_photos=True,
     ),
-    steadier(large_crops(steps=1600, content_weight=0.9, learning_rate=1.5e-3, seed=5), temporal_weight=10.0),
-    steadier(large_crops(steps=5400, content_weight=1.28, learning_rate=1.5e-3, seed=6), temporal_weight=3.0),
-    replace(
-        steadier(large_crops(steps=500, content_weight=1.75, learning_rate=6e-4, seed=7), temporal_weight=0.7),
+    AnyStyleStage(
+        large_crops(steps=1600, content_weight=0.9, temporal_weight=10.0, learning_rate=1.5e-3, seed=5),
+        on_all_photos=True,
+    ),
+    AnyStyleStage(
+        large_crops(steps=5400, content_weight=1.28, temporal_weight=3.0, learning_rate=1.5e-3, seed=6),
+        on_all_photos=True,
+    ),
+    AnyStyleStage(
+        large_crops(steps=500, content_weight=1.75, learning_rate=6e-4, seed=7),
+        on_all_photos=True,
         share_of_before=0.4,
     ),
-    steadier(large_crops(steps=1500, content_weight=1.25, learning_rate=1.5e-3, seed=8), temporal_weight=4.0),
-    steadier(
-        replace(large_crops(steps=1850, content_weight=1.2, learning_rate=1.2e-3, seed=9), halved_share=0.1),
-        temporal_weight=8.0,
+    AnyStyleStage(
+        large_crops(steps=1500, content_weight=1.25, temporal_weight=4.0, learning_rate=1.5e-3, seed=8),
+        on_all_photos=True,
     ),
-    steadier(
-        replace(large_crops(steps=220, content_weight=1.6, learning_rate=6e-4, seed=10), halved_share=0.1),
-        temporal_weight=8.0,
+    AnyStyleStage(
+        large_crops(steps=1850, content_weight=1.2, temporal_weight=8.0, halved_share=0.1, seed=9),
+        on_all_photos=True,
+    ),
+    AnyStyleStage(
+        large_crops(steps=220, content_weight=1.6, temporal_weight=8.0, halved_share=0.1, learning_rate=6e-4, seed=10),
+        on_all_photos=True,
     ),
 )
 #: Share of the way from the weights before some stages to the mean of theirs by which what is kept goes beyond it.

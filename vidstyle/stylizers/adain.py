@@ -211,9 +211,8 @@ def load_adain(path: Path) -> AdaInNet:
 
 
 def _pooling(name: str, path: Path) -> Pooling:
-    for known in get_args(Pooling):
-        if name == known:
-            return cast("Pooling", known)
+    if name in get_args(Pooling):
+        return cast("Pooling", name)
     raise CheckpointMismatchError(f"{path} pools by {name}, which this version does not know; update vidstyle.")
 
 

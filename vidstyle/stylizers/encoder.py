@@ -50,8 +50,9 @@ class VggEncoder(nn.Module):
         self.pooling = pooling
         self.color = _convolution(*color)
         self.layers = nn.ModuleDict({name: _convolution(*pair) for name, pair in convolutions.items()})
-        stages = [name for name in self.layers if name[-1] == "1"][1:]
-        self._blur_pools = nn.ModuleDict({name[4]: BlurPool(convolutions[name][0].shape[1]) for name in stages})
+        # Each before the first layer of its stage, whose number it has.
+        later = self.style_layers[1:]
+        self._blur_pools = nn.ModuleDict({name[4]: BlurPool(convolutions[name][0].shape[1]) for name in later})
         self.layer_names = tuple(self.layers)
 
     @property

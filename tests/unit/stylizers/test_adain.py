@@ -279,13 +279,16 @@ def test_a_trained_decoder_begins_anew_with_a_style() -> None:
         torch.testing.assert_close(block(x, torch.randn(1, 128)), x)
 
 
+class Unchanged(nn.Module):
+    """In the place of a normalisation; keeps what it was last given."""
+
+    def forward(self, x: Tensor, code: Tensor) -> Tensor:
+        self.seen = x.clone()
+        return x
+
+
 def test_the_last_layer_follows_every_shift_of_what_it_reads() -> None:
     """It is at full size: by a pixel, an odd number, its strokes move as by two."""
-
-    class Unchanged(nn.Module):
-        def forward(self, x: Tensor, code: Tensor) -> Tensor:
-            return x
-
     decoder = lively_decoder(WIDTHS[:4])
     decoder.up2_norm = Unchanged()  # averages depend on where a picture is cut
     nothing, wide, code = torch.zeros(1, 32, 24, 32), picture(48, 66), torch.zeros(1, 128)
@@ -297,21 +300,14 @@ def test_the_last_layer_follows_every_shift_of_what_it_reads() -> None:
 
 def test_the_last_layer_is_normalised_over_all_pixels_of_a_channel() -> None:
     """Not phase by phase, which would hang it on the grid of half the size."""
-    seen = []
-
-    class Recorder(nn.Module):
-        def forward(self, x: Tensor, code: Tensor) -> Tensor:
-            seen.append(x.clone())
-            return x
-
     decoder, content = lively_decoder(WIDTHS[:4]), picture(24, 32)
-    decoder.up2_norm = Recorder()
+    decoder.up2_norm = norm = Unchanged()
     x = torch.randn(1, 32, 12, 16, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         decoder._at_full_size(x, content, torch.zeros(1, 128))
         painted = decoder.up2(decoder.fine_low_pass(x)) + spread_out(decoder.edges(phases_of(content)))
     assert painted.shape == (1, 8, 24, 32)
-    pixels, expected = (each.flatten(2).sort().values for each in (seen[0], painted))
+    pixels, expected = (each.flatten(2).sort().values for each in (norm.seen, painted))
     torch.testing.assert_close(pixels, expected)
 
 
