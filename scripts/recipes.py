@@ -188,7 +188,7 @@ FINE_STROKES = AdaInSettings(
     steps=1600,
     learning_rate=1e-3,
     halved_share=0.15,
-    weights=AdaInLossWeights(content=1.35, style=30.0, temporal=0.7, lattice=80.0, distillation=0.0),
+    weights=AdaInLossWeights(content=1.35, style=30.0, temporal=0.7, shift=0.0, lattice=80.0, distillation=0.0),
 )
 
 
@@ -197,6 +197,7 @@ def large_crops(
     steps: int,
     content_weight: float,
     temporal_weight: float = FINE_STROKES.weights.temporal,
+    shift_weight: float = 0.0,
     halved_share: float = 0.0,
     learning_rate: float = 1.2e-3,
     seed: int = 0,
@@ -210,27 +211,30 @@ def large_crops(
         crop_px=256,
         halved_share=halved_share,
         seed=seed,
-        weights=replace(FINE_STROKES.weights, content=content_weight, temporal=temporal_weight),
+        weights=replace(FINE_STROKES.weights, content=content_weight, temporal=temporal_weight, shift=shift_weight),
     )
 
 
 #: The student alone; the decoder; the decoder with more weight on the style, and on all photos, as the styles; the
 #: decoder, three times, with less asked of steadiness and more of fine strokes, which were a fifth of a deviation too
 #: faint; the same, three times, in larger crops; slowly on from the mean of these three; with much asked of steadiness,
-#: with less, and slowly with more asked of content, part of the way back; three times with more asked of steadiness.
-#: What ships went through the first ten with a decoder that was not low-passed, through the three after them with one
-#: that painted at half the size, and through all of these with an encoder that pooled by averages (docs/training.md).
+#: with less, and slowly with more asked of content, part of the way back; three times with more asked of steadiness;
+#: twice with strokes asked to follow shifts. What ships went through the first ten with a decoder that was not
+#: low-passed, through the three after them with one that painted at half the size, through all of these with an encoder
+#: that pooled by averages, and through the first sixteen with one block more in its trunk (docs/training.md).
 ANY_STYLE_STAGES = (
     AnyStyleStage(
         AdaInSettings(
             steps=3000,
             crop_px=224,
-            weights=AdaInLossWeights(content=0.0, style=0.0, total_variation=0.0, temporal=0.0, lattice=0.0),
+            weights=AdaInLossWeights(content=0.0, style=0.0, total_variation=0.0, temporal=0.0, shift=0.0, lattice=0.0),
         )
     ),
-    AnyStyleStage(AdaInSettings(steps=1900, weights=AdaInLossWeights(distillation=0.0)), decoder_from="starry-night"),
     AnyStyleStage(
-        AdaInSettings(steps=3000, weights=AdaInLossWeights(style=30.0, lattice=80.0, distillation=0.0)),
+        AdaInSettings(steps=1900, weights=AdaInLossWeights(shift=0.0, distillation=0.0)), decoder_from="starry-night"
+    ),
+    AnyStyleStage(
+        AdaInSettings(steps=3000, weights=AdaInLossWeights(style=30.0, shift=0.0, lattice=80.0, distillation=0.0)),
         on_all_photos=True,
     ),
     AnyStyleStage(
@@ -238,7 +242,7 @@ ANY_STYLE_STAGES = (
             steps=2600,
             learning_rate=1.5e-3,
             halved_share=0.25,
-            weights=AdaInLossWeights(content=1.2, style=30.0, temporal=1.5, lattice=80.0, distillation=0.0),
+            weights=AdaInLossWeights(content=1.2, style=30.0, temporal=1.5, shift=0.0, lattice=80.0, distillation=0.0),
         ),
         on_all_photos=True,
     ),
@@ -275,6 +279,22 @@ ANY_STYLE_STAGES = (
     ),
     AnyStyleStage(
         large_crops(steps=220, content_weight=1.6, temporal_weight=8.0, halved_share=0.1, learning_rate=6e-4, seed=10),
+        on_all_photos=True,
+    ),
+    AnyStyleStage(
+        large_crops(steps=2800, content_weight=1.3, temporal_weight=6.0, shift_weight=6.0, halved_share=0.1, seed=11),
+        on_all_photos=True,
+    ),
+    AnyStyleStage(
+        large_crops(
+            steps=450,
+            content_weight=1.2,
+            temporal_weight=6.0,
+            shift_weight=12.0,
+            halved_share=0.1,
+            learning_rate=6e-4,
+            seed=12,
+        ),
         on_all_photos=True,
     ),
 )

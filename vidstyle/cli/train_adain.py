@@ -32,6 +32,12 @@ _WEIGHT = click.FloatRange(min=0)
 @click.option("--content-weight", type=_WEIGHT, default=_DEFAULTS.weights.content, help="How much the content counts.")
 @click.option("--temporal-weight", type=_WEIGHT, default=_DEFAULTS.weights.temporal, help="How much steadiness counts.")
 @click.option(
+    "--shift-weight",
+    type=_WEIGHT,
+    default=_DEFAULTS.weights.shift,
+    help="How much it counts that strokes follow the picture, not the pixel grid.",
+)
+@click.option(
     "--learning-rate",
     type=click.FloatRange(min=0, min_open=True),
     default=_DEFAULTS.learning_rate,
@@ -59,6 +65,7 @@ def adain(
     style_weight: float,
     content_weight: float,
     temporal_weight: float,
+    shift_weight: float,
     learning_rate: float,
     crop: int,
     batch_size: int,
@@ -90,7 +97,9 @@ def adain(
         style_size_px=style_size,
         seed=seed,
         device=str(choose_compute(make_config(device=device).device).device),
-        weights=AdaInLossWeights(content=content_weight, style=style_weight, temporal=temporal_weight),
+        weights=AdaInLossWeights(
+            content=content_weight, style=style_weight, temporal=temporal_weight, shift=shift_weight
+        ),
     )
     if threads is not None:
         torch.set_num_threads(threads)

@@ -13,11 +13,11 @@ from vidstyle.stylizers.feedforward import BlurPoolNet
 from vidstyle.stylizers.resampling import (
     BlurPool,
     ConvBlurPool,
+    ConvToPhases,
     DoubledConv,
     LowPass,
     PhasedConv,
     double,
-    phases_of,
     spread_out,
 )
 
@@ -36,15 +36,23 @@ Statistics = tuple[Tensor, Tensor]
 
 
 class StyleNorm(nn.Module):
-    """Instance normalisation whose scale and shift are read from the style (Ghiasi et al. 2017, sec. 3)."""
+    """Instance normalisation whose scale and shift are read from the style (Ghiasi et al. 2017, sec. 3).
 
-    def __init__(self, num_code: int, num_channels: int) -> None:
+    Args:
+        num_code: length of the style's code.
+        num_channels: C, of the picture.
+        num_phases: how many the picture comes in, before channels; each is normalised by itself.
+    """
+
+    def __init__(self, num_code: int, num_channels: int, num_phases: int = 1) -> None:
         super().__init__()
         self.affine = nn.Linear(num_code, 2 * num_channels)
+        self._num_phases = num_phases
 
     def forward(self, x: Tensor, code: Tensor) -> Tensor:
-        """(N, C, H, W) to the same; ``code`` is (1 or N, num_code)."""
-        scale, shift = self.affine(code)[..., None, None].chunk(2, 1)
+        """(N, num_phases · C, H, W) to the same; ``code`` is (1 or N, num_code)."""
+        affine = self.affine(code).chunk(2, 1)
+        scale, shift = (each.repeat(1, self._num_phases)[..., None, None] for each in affine)
         return adain(x, shift, 1 + scale)
 
 
@@ -111,7 +119,7 @@ class AdaInDecoder(nn.Module):
     margin_px = 8
 
     def __init__(
-        self, channels: tuple[int, ...], num_channels: int = 64, num_blocks: int = 5, num_fine_blocks: int = 2
+        self, channels: tuple[int, ...], num_channels: int = 64, num_blocks: int = 4, num_fine_blocks: int = 2
     ) -> None:
         super().__init__()
         self.layers = tuple(f"conv{stage}1" for stage in range(len(channels), 0, -1))
@@ -134,8 +142,8 @@ class AdaInDecoder(nn.Module):
         self._start_fine_blocks_as_nothing()
         self.fine_low_pass = LowPass(half, _LOW_PASS_TAPS)
         self.up2 = DoubledConv(half, finest, 3)
-        self.edges = PhasedConv(3, finest, 3)
-        self.up2_norm = StyleNorm(_NUM_CODE, finest)
+        self.edges = ConvToPhases(3, finest)
+        self.up2_norm = StyleNorm(_NUM_CODE, finest, num_phases=4)
         self.to_rgb = PhasedConv(finest, 3, 5)
         self.shading = nn.Sequential(BlurPool(3), BlurPool(3))
 
@@ -158,7 +166,10 @@ class AdaInDecoder(nn.Module):
         outlines = self.shortcut(x)
         x = self.widen(self.down2(x))
         for lateral, each in zip(self.laterals, features, strict=True):
-            x = x + F.interpolate(lateral(each), size=x.shape[-2:], mode="bilinear", align_corners=False)
+            wide = lateral(each)
+            if wide.shape[-2:] != x.shape[-2:]:
+                wide = F.interpolate(wide, size=x.shape[-2:], mode="bilinear", align_corners=False)
+            x.add_(wide)
         x = self.trunk_low_pass(x)
         for block in self.trunk:
             x = block(x, code)
@@ -166,31 +177,33 @@ class AdaInDecoder(nn.Module):
         x = double(x).add_(outlines)
         for block in self.fine:
             x = block(x, code)
-        shading = double(double(self.shading(content).float()))
-        return torch.sigmoid(torch.logit(shading, _LOGIT_MARGIN) + self._at_full_size(x, content, code).float())
+        # By several threads, three channels are doubled faster as planes.
+        shading = double(double(self.shading(content).float().contiguous()))
+        painted = self._at_full_size(x, content, code).float()
+        return painted.add_(
+            torch.logit(shading.contiguous(memory_format=torch.channels_last), _LOGIT_MARGIN)
+        ).sigmoid_()
 
     def _at_full_size(self, x: Tensor, content: Tensor, code: Tensor) -> Tensor:
         """From (N, C, H / 2, W / 2) to what is painted, (N, 3, H, W), by one layer at that size.
 
-        What its rectifier makes of strokes and edges is the finest there is, and hangs on no grid but the picture's.
+        What its rectifier makes of strokes and edges is the finest there is, and hangs on no grid but the picture's. Of
+        the four phases, each is normalised by itself, and goes with its pixels wherever a shift takes them.
         """
-        x = self.up2.phases(self.fine_low_pass(x)) + self.edges(phases_of(content))
-        num, channels, height, width = x.shape
-        # A channel's phases side by side, to be normalised as one.
-        cells = x.permute(0, 2, 3, 1).reshape(num, height, 4 * width, channels // 4).permute(0, 3, 1, 2)
-        cells = F.relu(self.up2_norm(cells, code), inplace=True)
-        x = cells.permute(0, 2, 3, 1).reshape(num, height, width, channels).permute(0, 3, 1, 2)
-        return spread_out(self.to_rgb(x))
+        x = self.up2.phases(self.fine_low_pass(x)).add_(self.edges(content))
+        return spread_out(self.to_rgb(F.relu(self.up2_norm(x, code), inplace=True)))
 
     def start_from(self, net: BlurPoolNet) -> None:
         """Begin with the features of a network of one style that is trained, and with a difference of nothing.
 
-        Those of its last two layers are left out: here, the last is at full size.
+        Those of its last two layers are left out, because here the last is at full size, and those of blocks beyond
+        this trunk's.
 
         Raises:
             RuntimeError: it has other widths.
         """
-        known = {key: value for key, value in net.state_dict().items() if not key.startswith(("up2", "to_rgb"))}
+        surplus = ("up2", "to_rgb", *(f"trunk.{index}." for index in range(len(self.trunk), len(net.trunk))))
+        known = {key: value for key, value in net.state_dict().items() if not key.startswith(surplus)}
         tensors = {key: value for key, value in known.items() if "norm" not in key}
         for key, value in known.items():
             if "norm" in key and key.endswith(".weight"):

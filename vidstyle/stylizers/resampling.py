@@ -103,10 +103,29 @@ class DoubledConv(nn.Conv2d):
 
     def phases(self, x: Tensor) -> Tensor:
         """(N, num_in, H, W) to (N, 2 · 2 · num_out, H, W), which ``spread_out`` makes the doubled picture."""
-        kernel = torch.einsum("pmt,oitu,qnu->pqoimn", self.spread, self.weight, self.spread).flatten(0, 2)
-        bias = None if self.bias is None else self.bias.repeat(4)
-        found: Tensor = self._conv_forward(x, kernel, bias)
+        found: Tensor = self._conv_forward(x, *_for_each_phase(self, self.spread))
         return found
+
+
+class ConvToPhases(nn.Conv2d):
+    """A 3x3 convolution of a picture, which gives four phases of half its size; borders are replicated.
+
+    ``spread_out`` makes a picture of them. Together they are one convolution of stride 2.
+    """
+
+    spread: Tensor
+
+    def __init__(self, num_in: int, num_out: int) -> None:
+        super().__init__(num_in, num_out, 3)
+        spread = torch.zeros(2, 4, 3)  # of phases, pixels that are read, taps
+        for phase in range(2):
+            spread[phase, phase : phase + 3] = torch.eye(3)
+        self.register_buffer("spread", spread, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, num_in, H, W), even sides, to (N, 2 · 2 · num_out, H / 2, W / 2), phases before channels."""
+        kernel, bias = _for_each_phase(self, self.spread)
+        return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), kernel, bias, stride=2)
 
 
 class PhasedConv(nn.Conv2d):
@@ -141,11 +160,10 @@ class PhasedConv(nn.Conv2d):
         return F.conv2d(wide, kernel.flatten(3, 5).flatten(0, 2), bias)
 
 
-def phases_of(picture: Tensor) -> Tensor:
-    """(N, C, 2 H, 2 W) to (N, 2 · 2 · C, H, W): ``pixel_unshuffle`` with the phases before the channels."""
-    num, channels, height, width = picture.shape
-    cells = picture.view(num, channels, height // 2, 2, width // 2, 2).permute(0, 2, 4, 3, 5, 1)
-    return cells.reshape(num, height // 2, width // 2, 4 * channels).permute(0, 3, 1, 2)
+def _for_each_phase(conv: nn.Conv2d, spread: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Weight and bias of one convolution that gives four phases; ``spread``, (2, pixels, taps), is what each reads."""
+    kernel = torch.einsum("pmt,oitu,qnu->pqoimn", spread, conv.weight, spread).flatten(0, 2)
+    return kernel, None if conv.bias is None else conv.bias.repeat(4)
 
 
 def spread_out(phases: Tensor) -> Tensor:

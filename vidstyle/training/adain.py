@@ -29,7 +29,7 @@ from vidstyle.training.losses import (
     style_statistics,
     total_variation,
 )
-from vidstyle.training.motion import SURROUND_PX, stability_loss, two_views
+from vidstyle.training.motion import SURROUND_PX, shift_loss, shifted_view, stability_loss, two_views
 from vidstyle.training.style_crops import StyleCrops
 
 #: Convolutions of the student: a stage of VGG-19 has up to four, which is what makes it slow.
@@ -66,8 +66,8 @@ class AdaInObjective:
     """Paint content crops in the style of any crop: an ``Objective``.
 
     The student learns the teacher's features at the first layer of each stage, every channel brought to unit deviation,
-    and nothing else, so that it can stand in for the teacher in perceptual losses; the decoder learns content, style,
-    steadiness and smoothness as the teacher judges them.
+    and nothing else, so that it can stand in for the teacher in perceptual losses; the decoder learns content and style
+    as the teacher judges them, smoothness and steadiness.
 
     Args:
         crops: content pictures.
@@ -136,7 +136,7 @@ class AdaInObjective:
         return {layer: value.clamp_min(0.05 * float(value.mean())) for layer, value in deviations.items()}
 
     def losses(self, net: nn.Module, generator: torch.Generator) -> dict[str, Tensor]:
-        """Paint fresh crops and a moved view of each in a fresh style each, and judge them."""
+        """Paint fresh crops in a fresh style each, and moved views of them and one that is shifted, and judge these."""
         num = self._settings.batch_size
         model = cast("AdaInNet", getattr(net, "module", net))  # the averaged network comes wrapped
         wide = self._crops.batch(num, generator, surround_px=SURROUND_PX).to(self._device)
@@ -144,6 +144,8 @@ class AdaInObjective:
         style = self._styles.batch(num, generator).to(self._device)
         if torch.rand((), generator=generator) < _OWN_STYLE_SHARE:
             style[0] = content[0]
+        smooth = self._crops.smooth(generator)[None].to(self._device)
+        shifted, shift = shifted_view(wide[-1:], model.multiple_of, generator)
         shown = torch.cat([content, style]).contiguous(memory_format=torch.channels_last)
         with torch.autocast(self._device.type, torch.bfloat16):
             with torch.no_grad():
@@ -151,13 +153,14 @@ class AdaInObjective:
                 statistics = model.statistics(style)
             painted = _paint(model, content, statistics)
             painted_moved = _paint(model, moved, statistics)
+            with torch.set_grad_enabled(self.weights["shift"] > 0):
+                painted_shifted = _paint(model, shifted, _of_one(-1, statistics))
             found = self._teacher(painted, {*STYLE_LAYERS, *CONTENT_LAYERS})
             found_halved = self._teacher(F.avg_pool2d(painted, 2), STYLE_LAYERS)
             with torch.set_grad_enabled(self.weights["distillation"] > 0):
                 learnt = model.encoder(shown, STYLE_LAYERS)
         # In full precision: what it looks for is smaller than a step of bfloat16.
-        smooth = self._crops.smooth(generator)[None].to(self._device)
-        smooth_painted = _paint(model, smooth, [(mean[:1], deviation[:1]) for mean, deviation in statistics])
+        smooth_painted = _paint(model, smooth, _of_one(0, statistics))
         target = {layer: taught[layer][:num] for layer in CONTENT_LAYERS}
         wanted = {layer: taught[layer][num:] for layer in STYLE_LAYERS}
         as_it_is, halved = (_robust_style_loss(each, wanted) for each in (found, found_halved))
@@ -165,6 +168,7 @@ class AdaInObjective:
             "content": content_loss(found, target),
             "style": torch.lerp(as_it_is, halved, self._settings.halved_share),
             "temporal": stability_loss(painted, painted_moved, flow),
+            "shift": shift_loss(painted[-1:], painted_shifted, shift),
             "total_variation": total_variation(painted),
             "lattice": lattice_loss(smooth_painted, model.multiple_of),
             "distillation": self._distillation(learnt, taught),
@@ -184,6 +188,10 @@ def _paint(model: AdaInNet, content: Tensor, style: Sequence[Statistics]) -> Ten
         recolored = model.recolored(content, style).contiguous(memory_format=torch.channels_last)
         features = model.encode(recolored)
     return model.decode(recolored, features, style)
+
+
+def _of_one(index: int, statistics: Sequence[Statistics]) -> list[Statistics]:
+    return [(mean[[index]], deviation[[index]]) for mean, deviation in statistics]
 
 
 def _robust_style_loss(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> Tensor:

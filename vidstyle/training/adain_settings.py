@@ -17,6 +17,7 @@ class AdaInLossWeights:
     style: float = 10.0
     total_variation: float = 0.05
     temporal: float = 4.0
+    shift: float = 2.0
     lattice: float = 40.0
     distillation: float = 1.0
 

@@ -81,3 +81,42 @@ def stability_loss(stylized: Tensor, stylized_moved: Tensor, flow: Tensor) -> Te
         flow: (N, 2, H, W) pixels, as for ``moved_view``.
     """
     return temporal_loss(stylized_moved, backward_warp(stylized, flow), points_inside(flow).float(), power=1)
+
+
+def shifted_view(wide: Tensor, stride_px: int, generator: torch.Generator) -> tuple[Tensor, tuple[int, int]]:
+    """What ``two_views`` shows, seen from a few whole pixels beside: another phase of the network's grid.
+
+    Args:
+        wide: as for ``two_views``.
+        stride_px: of the grid; even, at most ``SURROUND_PX``.
+        generator: source of randomness, on the CPU.
+
+    Returns:
+        (N, 3, h, w) the view, and the shift (y, x) in pixels: any phase but (0, 0), each from above
+        ``-stride_px / 2`` to ``stride_px / 2``, because little else is to change.
+    """
+    phases = divmod(int(torch.randint(1, stride_px**2, (), generator=generator)), stride_px)
+    y, x = (phase if phase <= stride_px // 2 else phase - stride_px for phase in phases)
+    height, width = (side - 2 * SURROUND_PX for side in wide.shape[-2:])
+    top, left = SURROUND_PX + y, SURROUND_PX + x
+    return wide[..., top : top + height, left : left + width], (y, x)
+
+
+def shift_loss(stylized: Tensor, stylized_shifted: Tensor, shift: tuple[int, int]) -> Tensor:
+    """Root of the mean (net(S I) − S net(I))² in units of net(I)'s deviation, without borders; a scalar.
+
+    ``stability_loss`` is mostly the answer to noise and to other light. Here nothing differs but the pixel grid, by
+    which strokes would hang on the screen (Zhang 2019, sec. 4.1), and the few pixels that leave and enter the picture,
+    which change averages over it.
+
+    Args:
+        stylized: (N, 3, H, W) net(I).
+        stylized_shifted: (N, 3, H, W) net(S I).
+        shift: (y, x) pixels, as for ``shifted_view``; at most an eighth of a side, which is the border.
+    """
+    height, width = stylized.shape[-2:]
+    (y, x), (rows, columns) = shift, (height // 8, width // 8)
+    difference = stylized_shifted - stylized.roll((-y, -x), (2, 3))
+    squares = difference[..., rows:-rows, columns:-columns].square().mean((1, 2, 3))
+    # A root is infinitely steep at zero, and a flat painting has no deviation.
+    return ((squares + 1e-6) / (stylized.detach().var((1, 2, 3)) + 1e-3)).sqrt().mean()

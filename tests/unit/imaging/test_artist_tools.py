@@ -54,6 +54,18 @@ def test_statistics_weigh_pictures_alike() -> None:
         ColorStatistics.of([])
 
 
+@pytest.mark.parametrize("spread", [1.0, 0.004])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_statistics_are_exact_also_where_colours_hardly_differ(spread: float, layout: torch.memory_format) -> None:
+    image = (0.9 + spread * (picture(300, 500) - 0.5)).contiguous(memory_format=layout)
+    found = ColorStatistics.of([image[0]])
+    pixels = image[0].flatten(1).double()
+    torch.testing.assert_close(found.mean, pixels.mean(1), atol=1e-6, rtol=0)
+    torch.testing.assert_close(found.covariance, pixels.cov(correction=0), atol=1e-12, rtol=1e-4)
+    with torch.autocast("cpu", torch.bfloat16):  # as in training
+        assert torch.equal(ColorStatistics.of([image[0]]).covariance, found.covariance)
+
+
 @pytest.mark.parametrize("matrix", ["bt709", "smpte170m", "bt2020nc", "gbr"])
 def test_luma_comes_from_the_painting_and_chroma_from_the_source(matrix: str) -> None:
     painted, source = muted(1), muted(2)

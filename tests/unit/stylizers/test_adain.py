@@ -13,12 +13,12 @@ from torch import Tensor, nn
 from vidstyle.errors import CheckpointMismatchError, UnsupportedCheckpointError, WeightsNotFoundError
 from vidstyle.imaging.padding import pad_to_multiple
 from vidstyle.stylizers.adain import AdaInNet, AdaInStylizer, load_adain, save_adain
-from vidstyle.stylizers.adain_decoder import AdaInDecoder, StyledBlock, adain, feature_statistics
+from vidstyle.stylizers.adain_decoder import AdaInDecoder, StyledBlock, StyleNorm, adain, feature_statistics
 from vidstyle.stylizers.checkpoint import StyleCard, load_feedforward
 from vidstyle.stylizers.encoder import Pooling
 from vidstyle.stylizers.feedforward import BlurPoolNet
 from vidstyle.stylizers.perceptual import load_perceptual
-from vidstyle.stylizers.resampling import LowPass, phases_of, spread_out
+from vidstyle.stylizers.resampling import LowPass, spread_out
 from vidstyle.weights.files import load_tensors
 
 WIDTHS = (4, 6, 8, 10, 12)
@@ -280,10 +280,9 @@ def test_a_trained_decoder_begins_anew_with_a_style() -> None:
 
 
 class Unchanged(nn.Module):
-    """In the place of a normalisation; keeps what it was last given."""
+    """In the place of a normalisation."""
 
     def forward(self, x: Tensor, code: Tensor) -> Tensor:
-        self.seen = x.clone()
         return x
 
 
@@ -298,17 +297,25 @@ def test_the_last_layer_follows_every_shift_of_what_it_reads() -> None:
     torch.testing.assert_close(moved[..., 4:-4, 4:-5], here[..., 4:-4, 5:-4], atol=1e-5, rtol=0)
 
 
-def test_the_last_layer_is_normalised_over_all_pixels_of_a_channel() -> None:
-    """Not phase by phase, which would hang it on the grid of half the size."""
-    decoder, content = lively_decoder(WIDTHS[:4]), picture(24, 32)
-    decoder.up2_norm = norm = Unchanged()
-    x = torch.randn(1, 32, 12, 16, generator=torch.Generator().manual_seed(0))
+def test_each_phase_is_normalised_by_itself() -> None:
+    """A lattice of two pixels goes with the phases' means; without one, that is nearly normalising all pixels."""
+    norm, whole, code = StyleNorm(16, 8, num_phases=4), StyleNorm(16, 8), torch.ones(1, 16)
+    whole.load_state_dict(norm.state_dict())
+    x = torch.randn(2, 8, 24, 32, generator=torch.Generator().manual_seed(0))
+    lattice = torch.tensor([[0.0, 3.0], [-5.0, 8.0]]).repeat(12, 16)
+    phases = [torch.cat([each[..., y::2, x::2] for y in (0, 1) for x in (0, 1)], 1) for each in (x, x + lattice)]
     with torch.no_grad():
-        decoder._at_full_size(x, content, torch.zeros(1, 128))
-        painted = decoder.up2(decoder.fine_low_pass(x)) + spread_out(decoder.edges(phases_of(content)))
-    assert painted.shape == (1, 8, 24, 32)
-    pixels, expected = (each.flatten(2).sort().values for each in (norm.seen, painted))
-    torch.testing.assert_close(pixels, expected)
+        plain, woven, expected = norm(phases[0], code), norm(phases[1], code), whole(x, code)
+    torch.testing.assert_close(woven, plain, atol=1e-4, rtol=0)
+    assert (spread_out(plain) - expected).abs().mean() < 0.1 * expected.std()
+
+
+def test_the_last_layer_loses_a_lattice_all_over_the_content() -> None:
+    decoder, content, code = lively_decoder(WIDTHS[:4]), 0.5 * picture(128, 192), torch.zeros(1, 128)
+    nothing, lattice = torch.zeros(1, 32, 64, 96), torch.tensor([[0.0, 0.1], [0.4, 0.2]]).repeat(64, 96)
+    with torch.no_grad():
+        plain, woven = (decoder._at_full_size(nothing, x, code) for x in (content, content + lattice))
+    assert (woven - plain)[..., 4:-4, 4:-4].abs().mean() < 0.1 * plain.std()
 
 
 @pytest.mark.parametrize("num_fine_blocks", [0, 1, 2])

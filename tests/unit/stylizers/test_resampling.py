@@ -8,17 +8,21 @@ from network_factory import picture
 from vidstyle.stylizers.resampling import (
     BlurPool,
     ConvBlurPool,
+    ConvToPhases,
     DoubledConv,
     LowPass,
     PhasedConv,
     double,
-    phases_of,
     spread_out,
 )
 
 
 def features(num_channels: int, height: int, width: int) -> torch.Tensor:
     return torch.cat([picture(height, width, seed=seed) for seed in range(num_channels)], 1)[:, :num_channels]
+
+
+def phases_of(x: torch.Tensor) -> torch.Tensor:
+    return torch.cat([x[..., top::2, left::2] for top in (0, 1) for left in (0, 1)], 1)
 
 
 @pytest.mark.parametrize("size", [3, 5, 7])
@@ -36,11 +40,15 @@ def test_doubling_and_convolving_at_once_is_the_same_up_to_the_border(size: int,
 @pytest.mark.parametrize("shape", [(12, 20), (2, 4), (2, 2)])
 def test_phases_are_the_picture(shape: tuple[int, int]) -> None:
     x = features(6, *shape)
-    phases = phases_of(x)
-    assert phases.shape == (1, 24, shape[0] // 2, shape[1] // 2)
-    assert torch.equal(phases[:, :6], x[..., ::2, ::2])
-    assert torch.equal(phases[:, 6:12], x[..., ::2, 1::2])
-    assert torch.equal(spread_out(phases), x)
+    assert torch.equal(spread_out(phases_of(x)), x)
+
+
+@pytest.mark.parametrize("shape", [(12, 20), (2, 4), (2, 2)])
+def test_convolving_into_phases_is_convolving(shape: tuple[int, int]) -> None:
+    x, conv = features(3, *shape), ConvToPhases(3, 4)
+    plain = torch.nn.Conv2d(3, 4, 3, padding=1, padding_mode="replicate")
+    plain.load_state_dict(conv.state_dict())
+    torch.testing.assert_close(conv(x), phases_of(plain(x)), atol=1e-5, rtol=0)
 
 
 def test_doubling_into_phases_is_doubling() -> None:
@@ -88,9 +96,9 @@ def test_all_learn() -> None:
     x = features(3, 16, 16)
     first, second = ConvBlurPool(3, 4), DoubledConv(4, 3, 5)
     second(first(x)).square().mean().backward()  # type: ignore[no-untyped-call]
-    third = PhasedConv(3, 4, 5)
-    third(phases_of(x)).square().mean().backward()  # type: ignore[no-untyped-call]
-    for module in (first, second, third):
+    third, fourth = ConvToPhases(3, 4), PhasedConv(4, 3, 5)
+    fourth(third(x)).square().mean().backward()  # type: ignore[no-untyped-call]
+    for module in (first, second, third, fourth):
         assert module.weight.grad is not None
         assert module.weight.grad.abs().sum() > 0
 

@@ -1,10 +1,19 @@
 from __future__ import annotations
 
+import pytest
 import torch
 from network_factory import picture
 
 from vidstyle.imaging.warp import backward_warp, points_inside
-from vidstyle.training.motion import SURROUND_PX, moved_view, random_flow, stability_loss, two_views
+from vidstyle.training.motion import (
+    SURROUND_PX,
+    moved_view,
+    random_flow,
+    shift_loss,
+    shifted_view,
+    stability_loss,
+    two_views,
+)
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -85,3 +94,39 @@ def test_what_moves_into_view_is_real() -> None:
     assert (dx, dy) != (0, 0)
     torch.testing.assert_close(moved[:1], gain * expected, atol=0.1, rtol=0)  # noise and light change
     assert (moved[:1] - gain * expected).std() < 0.021
+
+
+def test_a_shifted_view_is_the_scene_from_another_phase_of_the_grid() -> None:
+    wide = picture(64 + 2 * SURROUND_PX, 96 + 2 * SURROUND_PX, num=2)
+    shifts, draws = set(), generator(2)
+    for _ in range(200):
+        shifted, (y, x) = shifted_view(wide, 4, draws)
+        expected = wide[..., SURROUND_PX + y : SURROUND_PX + y + 64, SURROUND_PX + x : SURROUND_PX + x + 96]
+        assert torch.equal(shifted, expected)
+        shifts.add((y, x))
+    assert shifts == {(y, x) for y in range(-1, 3) for x in range(-1, 3)} - {(0, 0)}
+
+
+def test_the_shift_loss_is_the_share_of_the_deviation_that_stays_behind() -> None:
+    wide = picture(72, 72, num=2)
+    painted, along = wide[..., 4:68, :64], wide[..., 1:65, 5:69]
+    assert shift_loss(painted, along, (-3, 5)).item() < 0.01
+    deviation = painted.std((1, 2, 3), keepdim=True)
+    assert shift_loss(painted, along + 0.2 * deviation, (-3, 5)).item() == pytest.approx(0.2, rel=0.05)
+    for side in range(4):
+        changed = painted.clone()
+        changed.rot90(side, (2, 3))[..., :7] = 0.0
+        assert shift_loss(painted, changed, (0, 0)).item() < 0.01
+    flat = torch.full((1, 3, 64, 64), 0.5, requires_grad=True)
+    shift_loss(flat, flat * 1.0, (1, 0)).backward()  # type: ignore[no-untyped-call]
+    assert flat.grad is not None
+    assert flat.grad.isfinite().all()
+
+
+def test_contrast_buys_no_lower_shift_loss() -> None:
+    painted = picture(64, 64).requires_grad_()
+    shift_loss(painted, painted.detach() + 0.1, (0, 0)).backward()  # type: ignore[no-untyped-call]
+    assert painted.grad is not None
+    inside = painted.grad[..., 8:-8, 8:-8]
+    torch.testing.assert_close(inside, inside.mean().expand_as(inside))
+    assert inside.mean() < 0
