@@ -265,6 +265,23 @@ def test_a_model_and_samples_come_out(folder: Path) -> None:
     assert not torch.equal(first, second)
 
 
+def test_losses_can_be_weighed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[AdaInSettings] = []
+
+    def fail(*_: object, settings: AdaInSettings, **__: object) -> None:
+        found.append(settings)
+        raise ConfigError("enough")
+
+    monkeypatch.setattr("vidstyle.training.run_adain.train_adain", fail)
+    for extra in (
+        (),
+        ("--content-weight", "2", "--style-weight", "3", "--temporal-weight", "4.5", "--shift-weight", "0"),
+    ):
+        assert str(run(folder, *extra).exception) == "enough"
+    asked = replace(AdaInLossWeights(), content=2.0, style=3.0, temporal=4.5, shift=0.0)
+    assert [settings.weights for settings in found] == [AdaInLossWeights(), asked]
+
+
 def test_a_stopped_run_is_resumed(folder: Path) -> None:
     def stop(report: Any) -> None:
         if report.step == 2:
