@@ -103,7 +103,7 @@ class DoubledConv(nn.Conv2d):
 
     def phases(self, x: Tensor) -> Tensor:
         """(N, num_in, H, W) to (N, 2 · 2 · num_out, H, W), which ``spread_out`` makes the doubled picture."""
-        found: Tensor = self._conv_forward(x, *_for_each_phase(self, self.spread))
+        found: Tensor = self._conv_forward(x, *_for_each_phase(self, self.spread[:, None]))
         return found
 
 
@@ -124,7 +124,7 @@ class ConvToPhases(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, num_in, H, W), even sides, to (N, 2 · 2 · num_out, H / 2, W / 2), phases before channels."""
-        kernel, bias = _for_each_phase(self, self.spread)
+        kernel, bias = _for_each_phase(self, self.spread[:, None])
         return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), kernel, bias, stride=2)
 
 
@@ -154,16 +154,16 @@ class PhasedConv(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, 2 · 2 · num_in, H, W) to (N, 2 · 2 · num_out, H, W), phases before channels."""
-        kernel = torch.einsum("pamt,oitu,qbnu->pqoabimn", self.spread, self.weight, self.spread)
-        bias = None if self.bias is None else self.bias.repeat(4)
-        wide = F.pad(x, (self._reach,) * 4, mode="replicate")
-        return F.conv2d(wide, kernel.flatten(3, 5).flatten(0, 2), bias)
+        return F.conv2d(F.pad(x, (self._reach,) * 4, mode="replicate"), *_for_each_phase(self, self.spread))
 
 
 def _for_each_phase(conv: nn.Conv2d, spread: Tensor) -> tuple[Tensor, Tensor | None]:
-    """Weight and bias of one convolution that gives four phases; ``spread``, (2, pixels, taps), is what each reads."""
-    kernel = torch.einsum("pmt,oitu,qnu->pqoimn", spread, conv.weight, spread).flatten(0, 2)
-    return kernel, None if conv.bias is None else conv.bias.repeat(4)
+    """Weight and bias of one convolution that gives four phases, from those of ``conv`` at full size.
+
+    ``spread`` says what each reads along a row or column: (2, phases read, pixels, taps).
+    """
+    kernel = torch.einsum("pamt,oitu,qbnu->pqoabimn", spread, conv.weight, spread)
+    return kernel.flatten(3, 5).flatten(0, 2), None if conv.bias is None else conv.bias.repeat(4)
 
 
 def spread_out(phases: Tensor) -> Tensor:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from network_factory import photo_folder, picture, squeeze_tensors, vgg_tensors
 from safetensors.torch import save_file
 
 from vidstyle.cli.main import cli
-from vidstyle.errors import ConfigError, OpenError, VidstyleError
+from vidstyle.errors import OpenError, VidstyleError
 from vidstyle.media.stills import read_still, write_still
 from vidstyle.stylizers.checkpoint import load_feedforward
 from vidstyle.training.dataset import pictures_in
@@ -217,14 +218,8 @@ def test_samples_can_be_left_to_the_end(folder: Path) -> None:
     assert report.plot.is_file()
 
 
-def test_weights_and_rate_can_be_set(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found: list[FeedforwardSettings] = []
-
-    def fail(*_: object, settings: FeedforwardSettings, **__: object) -> None:
-        found.append(settings)
-        raise ConfigError("enough")
-
-    monkeypatch.setattr("vidstyle.training.run.train_feedforward", fail)
+def test_weights_and_rate_can_be_set(folder: Path, settings_given: Callable[[str], list[FeedforwardSettings]]) -> None:
+    found = settings_given("vidstyle.training.run.train_feedforward")
     run(folder, "--tv-weight", "0.3", "--learning-rate", "0.01", "--checkpoint-every", "7", "--sample-every", "9")
     assert found[0].weights == replace(LossWeights(), total_variation=0.3)
     assert (found[0].learning_rate, found[0].checkpoint_every, found[0].sample_every) == (0.01, 7, 9)
