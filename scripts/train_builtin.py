@@ -106,7 +106,8 @@ def main() -> None:
             if arguments.only in (None, recipe.name):
                 build(recipe, data, arguments.checkpoint_dir, from_shipped=arguments.from_shipped)
             if recipe.name in WITHOUT_TEMPORAL_LOSS and arguments.only in (None, without_temporal_loss(recipe).name):
-                build(without_temporal_loss(recipe), data, arguments.checkpoint_dir, folder=BENCHMARKS)
+                bare, folder = without_temporal_loss(recipe), BENCHMARKS
+                build(bare, data, arguments.checkpoint_dir, folder, from_shipped=arguments.from_shipped)
         if arguments.only in (None, ANY_STYLE.stem):
             build_any_style(data, arguments.checkpoint_dir, from_shipped=arguments.from_shipped)
     except (VidstyleError, OSError) as error:
@@ -126,16 +127,18 @@ def parse_arguments() -> argparse.Namespace:
         help="train the stages that were added to a recipe, on from the weights that ship",
     )
     arguments = parser.parse_args()
-    if arguments.from_shipped and arguments.only in (None, *bare):
-        parser.error("--from-shipped goes with --only and the name of what ships")
+    if arguments.from_shipped and arguments.only is None:
+        parser.error("--from-shipped goes with --only")
     return arguments
 
 
 def without_temporal_loss(recipe: Recipe) -> Recipe:
-    """The first stage of the recipe with nothing that asks for steadiness."""
-    first = recipe.stages[0]
-    bare = replace(first, weights=replace(first.weights, temporal=0.0, lattice=0.0))
-    return replace(recipe, name=f"{recipe.name}-without-temporal-loss", stages=(bare,), is_broadened=False)
+    """The first and the last stage of the recipe with nothing that asks for steadiness."""
+    stages = tuple(
+        replace(stage, weights=replace(stage.weights, temporal=0.0, lattice=0.0))
+        for stage in (recipe.stages[0], recipe.stages[-1])
+    )
+    return replace(recipe, name=f"{recipe.name}-without-temporal-loss", stages=stages, is_broadened=False)
 
 
 def build(
@@ -180,8 +183,8 @@ def run_stage(
 ) -> Trainer[BlurPoolNet]:
     """Train one stage; one that is done is only read from its checkpoint."""
     checkpoint_dir.mkdir(parents=True, exist_ok=True)
-    is_last = index + 1 == len(recipe.stages)
-    photos = stills(data / CONTENT) + (research_pictures(data) if recipe.is_broadened and is_last else [])
+    on_all_photos = recipe.is_broadened and index + 2 >= len(recipe.stages)
+    photos = stills(data / CONTENT) + (research_pictures(data) if on_all_photos else [])
     checkpoint = checkpoint_dir / f"{recipe.name}.{index + 1}.checkpoint"
     settings = recipe.stages[index]
     crops = ContentCrops(photos, settings.crop_px)
@@ -279,7 +282,7 @@ def model_card(recipe: Recipe, trained: Trained, last: Trainer[BlurPoolNet], wei
         "starts_from": recipe.starts_from and f"{recipe.starts_from}, stage 1",
         **training_card(trained, last, weights),
     }
-    return {**card, **all_content("the last stage")} if recipe.is_broadened else card
+    return {**card, **all_content("the last two stages")} if recipe.is_broadened else card
 
 
 def all_content(where: str) -> dict[str, str]:

@@ -196,13 +196,14 @@ class AdaInDecoder(nn.Module):
     def start_from(self, net: BlurPoolNet) -> None:
         """Begin with the features of a network of one style that is trained, and with a difference of nothing.
 
-        Those of its last two layers are left out, because here the last is at full size, and those of blocks beyond
-        this trunk's.
+        Those of its last two layers are left out, because here the last is at full size, and with them its skips, and
+        those of blocks beyond this trunk's.
 
         Raises:
             RuntimeError: it has other widths.
         """
-        surplus = ("up2", "to_rgb", *(f"trunk.{index}." for index in range(len(self.trunk), len(net.trunk))))
+        blocks_beyond = [f"trunk.{index}." for index in range(len(self.trunk), len(net.trunk))]
+        surplus = ("up2", "to_rgb", "half_skip", "full_skip", *blocks_beyond)
         known = {key: value for key, value in net.state_dict().items() if not key.startswith(surplus)}
         tensors = {key: value for key, value in known.items() if "norm" not in key}
         for key, value in known.items():

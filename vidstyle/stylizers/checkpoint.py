@@ -127,6 +127,9 @@ def _stylizer_of(tensors: dict[str, Tensor], metadata: dict[str, str], path: Pat
     elif "to_rgb.weight" in tensors and "widen.weight" in tensors:
         blocks = {key.split(".")[1] for key in tensors if key.startswith("trunk.")}
         net = BlurPoolNet(width_of(tensors["widen.weight"], path), min(len(blocks), MAX_BLOCKS))
+        if not any("_skip." in key for key in tensors):
+            # Made before there were skips; those of a new network carry nothing.
+            tensors |= {key: value for key, value in net.state_dict().items() if "_skip." in key}
     elif is_resnet_generator(tensors):
         net = generator_for(tensors, width_of(tensors["model.1.weight"], path), MAX_BLOCKS)
     else:

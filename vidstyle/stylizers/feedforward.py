@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vidstyle.stylizers.resampling import BlurPool, ConvBlurPool, DoubledConv
+from vidstyle.stylizers.resampling import BlurPool, ConvBlurPool, ConvToPhases, DoubledConv, spread_out
 
 
 class InstanceNorm(nn.Module):
@@ -50,6 +50,8 @@ class BlurPoolNet(nn.Module):
     Departures from Johnson et al.: downsampling by blur-pool instead of strided convolutions, upsampling bilinear
     instead of transposed convolutions, a quarter of the width, and a sigmoid at the end. Borders are replicated, not
     reflected: what is mirrored at the border moves against the picture under a moving camera, and the paint with it.
+    Skips carry outlines past the trunk, whose quarter of the resolution has no room for them: from half the size
+    (Ronneberger et al. 2015, added instead of stacked) and from the picture itself. They begin as nothing.
 
     Args:
         num_channels: width of the residual trunk.
@@ -75,16 +77,22 @@ class BlurPoolNet(nn.Module):
         self.up2 = DoubledConv(half, half // 2, 3)
         self.up2_norm = InstanceNorm(half // 2)
         self.to_rgb = DoubledConv(half // 2, 3, 5)
+        self.half_skip = _conv(half, half // 2, bias=False)
+        self.full_skip = ConvToPhases(3, 3, bias=False)
+        for skip in (self.half_skip, self.full_skip):
+            nn.init.zeros_(skip.weight)
 
     def forward(self, content: Tensor) -> Tensor:
         """(N, 3, H, W) RGB in [0, 1], sides multiples of 4 and at least 16, to the same in float32, painted."""
         x = F.relu(self.conv1(content), inplace=True)
-        x = self.down2(F.relu(self.norm2(self.conv2(x)), inplace=True))
-        x = self.trunk(self.widen(x))
+        outlines = F.relu(self.norm2(self.conv2(x)), inplace=True)
+        x = self.trunk(self.widen(self.down2(outlines)))
         x = F.relu(self.up1_norm(self.up1(x)), inplace=True)
-        x = F.relu(self.up2_norm(self.up2(x)), inplace=True)
+        x = self.up2(x).add_(self.half_skip(outlines))
+        x = F.relu(self.up2_norm(x), inplace=True)
+        logits = spread_out(self.to_rgb.phases(x).add_(self.full_skip(content)))
         # Half precision has too few steps near 1 for 8-bit pictures; the logits have enough.
-        return torch.sigmoid(self.to_rgb(x).float())
+        return torch.sigmoid(logits.float())
 
 
 class _PaddedConv(nn.Module):
@@ -152,5 +160,5 @@ class JohnsonNet(nn.Module):
         return torch.clamp(rgb.float() / 255.0, 0.0, 1.0)
 
 
-def _conv(num_in: int, num_out: int) -> nn.Conv2d:
-    return nn.Conv2d(num_in, num_out, 3, padding=1, padding_mode="replicate")
+def _conv(num_in: int, num_out: int, *, bias: bool = True) -> nn.Conv2d:
+    return nn.Conv2d(num_in, num_out, 3, padding=1, padding_mode="replicate", bias=bias)

@@ -115,8 +115,8 @@ class ConvToPhases(nn.Conv2d):
 
     spread: Tensor
 
-    def __init__(self, num_in: int, num_out: int) -> None:
-        super().__init__(num_in, num_out, 3)
+    def __init__(self, num_in: int, num_out: int, *, bias: bool = True) -> None:
+        super().__init__(num_in, num_out, 3, bias=bias)
         spread = torch.zeros(2, 4, 3)  # of phases, pixels that are read, taps
         for phase in range(2):
             spread[phase, phase : phase + 3] = torch.eye(3)

@@ -43,10 +43,11 @@ def test_phases_are_the_picture(shape: tuple[int, int]) -> None:
     assert torch.equal(spread_out(phases_of(x)), x)
 
 
+@pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("shape", [(12, 20), (2, 4), (2, 2)])
-def test_convolving_into_phases_is_convolving(shape: tuple[int, int]) -> None:
-    x, conv = features(3, *shape), ConvToPhases(3, 4)
-    plain = torch.nn.Conv2d(3, 4, 3, padding=1, padding_mode="replicate")
+def test_convolving_into_phases_is_convolving(shape: tuple[int, int], bias: bool) -> None:
+    x, conv = features(3, *shape), ConvToPhases(3, 4, bias=bias)
+    plain = torch.nn.Conv2d(3, 4, 3, padding=1, padding_mode="replicate", bias=bias)
     plain.load_state_dict(conv.state_dict())
     torch.testing.assert_close(conv(x), phases_of(plain(x)), atol=1e-5, rtol=0)
 

@@ -26,7 +26,10 @@ CARD = StyleCard("dusk", "Dusk over the sea ≈ blue", "a picture of ours, CC0")
 def blurpool(num_channels: int = 16, num_blocks: int = 2) -> BlurPoolNet:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return BlurPoolNet(num_channels, num_blocks)
+        net = BlurPoolNet(num_channels, num_blocks)
+        for skip in (net.half_skip, net.full_skip):
+            torch.nn.init.normal_(skip.weight, std=0.2)
+    return net
 
 
 def johnson(num_channels: int = 4) -> JohnsonNet:
@@ -70,6 +73,23 @@ def test_the_file_says_what_it_is_and_is_half_precision(tmp_path: Path) -> None:
         "title": CARD.title,
         "source": CARD.source,
     }
+
+
+def test_a_style_made_before_there_were_skips_paints_as_it_did(tmp_path: Path) -> None:
+    save_feedforward(tmp_path / "new.safetensors", blurpool(), CARD)
+    tensors, metadata = load_tensors(tmp_path / "new.safetensors")
+    older = {key: value for key, value in tensors.items() if "skip" not in key}
+    assert len(older) == len(tensors) - 2
+    save_file(older, tmp_path / "older.safetensors", metadata)
+    without = blurpool()
+    for skip in (without.half_skip, without.full_skip):
+        torch.nn.init.zeros_(skip.weight)
+    save_feedforward(tmp_path / "without.safetensors", without, CARD)
+    new, older_painted, expected = (
+        load_feedforward(tmp_path / f"{name}.safetensors")(picture(32, 48)) for name in ("new", "older", "without")
+    )
+    assert torch.equal(older_painted, expected)
+    assert (new - expected).abs().mean() > 0.01
 
 
 @pytest.mark.parametrize("wrap", [None, "state_dict", "model"])
@@ -175,6 +195,8 @@ def changed(key: str, value: torch.Tensor | None) -> bytes:
     "content",
     [
         changed("conv2.bias", None),
+        changed("half_skip.weight", None),
+        changed("full_skip.weight", torch.zeros(3, 3, 5, 5)),
         changed("extra", torch.zeros(1)),
         changed("conv2.weight", torch.zeros(8, 4, 5, 5)),
         changed("widen.weight", torch.zeros(64, 8, 1, 1)),
