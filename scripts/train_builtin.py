@@ -27,9 +27,11 @@ from recipes import (
     ANY_STYLE_STAGES,
     ANY_STYLE_TITLE,
     FURTHER_ON,
+    OUTLINES,
     OWN,
     PUBLIC_DOMAIN,
     RECIPES,
+    STEADY_OUTLINES,
     WITHOUT_TEMPORAL_LOSS,
     Recipe,
 )
@@ -133,10 +135,11 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def without_temporal_loss(recipe: Recipe) -> Recipe:
-    """The first and the last stage of the recipe with nothing that asks for steadiness."""
+    """The recipe's first stage, and the one that teaches skips, with nothing that asks for steadiness."""
     stages = tuple(
         replace(stage, weights=replace(stage.weights, temporal=0.0, lattice=0.0))
-        for stage in (recipe.stages[0], recipe.stages[-1])
+        for stage in recipe.stages
+        if stage in (recipe.stages[0], OUTLINES, STEADY_OUTLINES)
     )
     return replace(recipe, name=f"{recipe.name}-without-temporal-loss", stages=stages, is_broadened=False)
 
