@@ -5,7 +5,7 @@ checkpoint when it is started again.
 
     python scripts/train_builtin.py                                   # all of them
     python scripts/train_builtin.py --only mosaic --threads 1
-    python scripts/train_builtin.py --only mosaic --from-shipped      # stages that were added, on from what ships
+    python scripts/train_builtin.py --only mosaic --from-shipped      # stages that were added, on from these weights
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--from-shipped",
         action="store_true",
-        help="train the stages that were added to a recipe, on from the weights that ship",
+        help="train the stages that were added to a recipe, on from the weights in the repository",
     )
     arguments = parser.parse_args()
     if arguments.from_shipped and arguments.only is None:
@@ -141,7 +141,7 @@ def without_temporal_loss(recipe: Recipe) -> Recipe:
         for stage in recipe.stages
         if stage in (recipe.stages[0], OUTLINES, STEADY_OUTLINES)
     )
-    return replace(recipe, name=f"{recipe.name}-without-temporal-loss", stages=stages, is_broadened=False)
+    return replace(recipe, name=f"{recipe.name}-without-temporal-loss", stages=stages, num_broadened=0)
 
 
 def build(
@@ -186,7 +186,7 @@ def run_stage(
 ) -> Trainer[BlurPoolNet]:
     """Train one stage; one that is done is only read from its checkpoint."""
     checkpoint_dir.mkdir(parents=True, exist_ok=True)
-    on_all_photos = recipe.is_broadened and index + 2 >= len(recipe.stages)
+    on_all_photos = index >= len(recipe.stages) - recipe.num_broadened
     photos = stills(data / CONTENT) + (research_pictures(data) if on_all_photos else [])
     checkpoint = checkpoint_dir / f"{recipe.name}.{index + 1}.checkpoint"
     settings = recipe.stages[index]
@@ -285,7 +285,7 @@ def model_card(recipe: Recipe, trained: Trained, last: Trainer[BlurPoolNet], wei
         "starts_from": recipe.starts_from and f"{recipe.starts_from}, stage 1",
         **training_card(trained, last, weights),
     }
-    return {**card, **all_content("the last two stages")} if recipe.is_broadened else card
+    return {**card, **all_content(f"the last {recipe.num_broadened} stages")} if recipe.num_broadened else card
 
 
 def all_content(where: str) -> dict[str, str]:

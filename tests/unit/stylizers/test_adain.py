@@ -214,6 +214,8 @@ def test_a_decoder_begins_with_a_trained_styles_features_and_paints_nothing() ->
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
         trained = BlurPoolNet()
+        torch.nn.init.normal_(trained.half_skip.weight)  # it has no use for skips
+        torch.nn.init.normal_(trained.full_skip.weight)
         decoder = AdaInDecoder((4, 6, 8, 10))
         other = AdaInDecoder((4, 6, 8, 10), num_channels=32)
     decoder.start_from(trained)

@@ -26,8 +26,8 @@ def test_what_the_full_skip_carries_is_added_to_the_logits() -> None:
     torch.testing.assert_close(torch.logit(net(content)), before + 2 * content, atol=1e-4, rtol=0)
 
 
-def test_the_half_skip_carries_what_the_trunk_cannot() -> None:
-    """With nothing from the trunk, finer detail than it holds still arrives."""
+def test_the_half_skip_passes_the_trunk_by() -> None:
+    """With nothing from the trunk, content still arrives."""
     net, content = network(), picture(32, 48)
     net.up2.weight.zero_()
     assert (net(content) - net(content.roll(1, 3))).abs().max() < 1e-6

@@ -266,3 +266,16 @@ def test_an_own_style_paints_by_name_and_training_starts_from_it(own_folder: Pat
     add_style(trained, "ink")
     assert load_stylizer(RenderConfig(style="ink")).name == "ink"
     assert _trained_net("Ink").state_dict().keys() == BlurPoolNet(16, 1).state_dict().keys()
+
+
+def test_training_starts_from_a_style_made_before_there_were_skips(
+    own_folder: Path, trained: Path, tmp_path: Path
+) -> None:
+    tensors, metadata = load_tensors(trained)
+    save_file(
+        {key: value for key, value in tensors.items() if "skip" not in key}, tmp_path / "old.safetensors", metadata
+    )
+    add_style(tmp_path / "old.safetensors", "older")
+    net = _trained_net("older")
+    assert net.state_dict().keys() == BlurPoolNet(16, 1).state_dict().keys()
+    assert not net.half_skip.weight.any()
