@@ -107,9 +107,9 @@ def main() -> None:
         for recipe in RECIPES:
             if arguments.only in (None, recipe.name):
                 build(recipe, data, arguments.checkpoint_dir, from_shipped=arguments.from_shipped)
-            if recipe.name in WITHOUT_TEMPORAL_LOSS and arguments.only in (None, without_temporal_loss(recipe).name):
-                bare, folder = without_temporal_loss(recipe), BENCHMARKS
-                build(bare, data, arguments.checkpoint_dir, folder, from_shipped=arguments.from_shipped)
+            bare = without_temporal_loss(recipe)
+            if recipe.name in WITHOUT_TEMPORAL_LOSS and arguments.only in (None, bare.name):
+                build(bare, data, arguments.checkpoint_dir, BENCHMARKS, from_shipped=arguments.from_shipped)
         if arguments.only in (None, ANY_STYLE.stem):
             build_any_style(data, arguments.checkpoint_dir, from_shipped=arguments.from_shipped)
     except (VidstyleError, OSError) as error:
