@@ -24,6 +24,7 @@ from typing import Any, cast
 import torch
 from held_out import EXCLUDED_PAINTINGS, research_pictures, stills
 from recipes import (
+    ANY_STYLE_NUM_BROADENED,
     ANY_STYLE_STAGES,
     ANY_STYLE_TITLE,
     FURTHER_ON,
@@ -106,10 +107,10 @@ def main() -> None:
     try:
         for recipe in RECIPES:
             if arguments.only in (None, recipe.name):
-                build(recipe, data, arguments.checkpoint_dir, from_shipped=arguments.from_shipped)
+                build(recipe, data, WEIGHTS, arguments.checkpoint_dir, from_shipped=arguments.from_shipped)
             bare = without_temporal_loss(recipe)
             if recipe.name in WITHOUT_TEMPORAL_LOSS and arguments.only in (None, bare.name):
-                build(bare, data, arguments.checkpoint_dir, BENCHMARKS, from_shipped=arguments.from_shipped)
+                build(bare, data, BENCHMARKS, arguments.checkpoint_dir, from_shipped=arguments.from_shipped)
         if arguments.only in (None, ANY_STYLE.stem):
             build_any_style(data, arguments.checkpoint_dir, from_shipped=arguments.from_shipped)
     except (VidstyleError, OSError) as error:
@@ -144,9 +145,8 @@ def without_temporal_loss(recipe: Recipe) -> Recipe:
     return replace(recipe, name=f"{recipe.name}-without-temporal-loss", stages=stages, num_broadened=0)
 
 
-def build(
-    recipe: Recipe, data: Path, checkpoint_dir: Path, folder: Path = WEIGHTS, *, from_shipped: bool = False
-) -> None:
+def build(recipe: Recipe, data: Path, folder: Path, checkpoint_dir: Path, *, from_shipped: bool = False) -> None:
+    """Train a style, or only the stages that its weights in ``folder`` lack."""
     checkpoint_dir.mkdir(parents=True, exist_ok=True)
     encoder = load_encoder(data / ENCODER)
     weights = folder / f"{recipe.name}.safetensors"
@@ -186,8 +186,7 @@ def run_stage(
 ) -> Trainer[BlurPoolNet]:
     """Train one stage; one that is done is only read from its checkpoint."""
     checkpoint_dir.mkdir(parents=True, exist_ok=True)
-    on_all_photos = index >= len(recipe.stages) - recipe.num_broadened
-    photos = stills(data / CONTENT) + (research_pictures(data) if on_all_photos else [])
+    photos = content_photos(data, on_all=index >= len(recipe.stages) - recipe.num_broadened)
     checkpoint = checkpoint_dir / f"{recipe.name}.{index + 1}.checkpoint"
     settings = recipe.stages[index]
     crops = ContentCrops(photos, settings.crop_px)
@@ -195,6 +194,11 @@ def run_stage(
     trainer = Trainer(objective, settings, checkpoint)
     train(trainer, f"{recipe.name} {index + 1}/{len(recipe.stages)}")
     return trainer
+
+
+def content_photos(data: Path, *, on_all: bool) -> list[Path]:
+    """What a stage learns to paint: openly licensed pictures, and in later stages those for research, too."""
+    return stills(data / CONTENT) + (research_pictures(data) if on_all else [])
 
 
 def style_picture(recipe: Recipe, data: Path) -> Tensor:
@@ -231,7 +235,7 @@ def build_any_style(data: Path, checkpoint_dir: Path, *, from_shipped: bool = Fa
             if from_shipped:
                 sys.exit("train_builtin: a mean is of stages before, which do not ship; leave out --from-shipped.")
             net.load_state_dict(mean_further_on(*(each.averaged_net for each in trainers[-num_averaged - 1 :])))
-        photos = stills(data / CONTENT) + (research_pictures(data) if stage.on_all_photos else [])
+        photos = content_photos(data, on_all=index >= len(ANY_STYLE_STAGES) - ANY_STYLE_NUM_BROADENED)
         objective = AdaInObjective(
             ContentCrops(photos, settings.crop_px),
             StyleCrops(styles, settings.crop_px, settings.style_size_px),
@@ -269,7 +273,7 @@ def build_any_style(data: Path, checkpoint_dir: Path, *, from_shipped: bool = Fa
             if stage.share_of_before
         ],
         **training_card(before.and_then(trainers), trainers[-1], ANY_STYLE),
-        **all_content(f"the last {sum(stage.on_all_photos for stage in ANY_STYLE_STAGES)} stages"),
+        **all_content(ANY_STYLE_NUM_BROADENED),
     }
     ANY_STYLE.with_suffix(".toml").write_text(to_toml(card), encoding="utf-8")
     print(f"wrote {ANY_STYLE} and its card")
@@ -285,13 +289,14 @@ def model_card(recipe: Recipe, trained: Trained, last: Trainer[BlurPoolNet], wei
         "starts_from": recipe.starts_from and f"{recipe.starts_from}, stage 1",
         **training_card(trained, last, weights),
     }
-    return {**card, **all_content(f"the last {recipe.num_broadened} stages")} if recipe.num_broadened else card
+    return {**card, **all_content(recipe.num_broadened)} if recipe.num_broadened else card
 
 
-def all_content(where: str) -> dict[str, str]:
-    """What cards say of networks that saw photos for research, too."""
+def all_content(num_broadened: int) -> dict[str, str]:
+    """What cards say of networks whose last stages saw photos for research, too."""
+    research = "376 photographs of ImageNet samples and BSDS500"
     return {
-        "content_source": f"{CONTENT_SOURCE}; in {where} also 376 photographs of ImageNet samples and BSDS500",
+        "content_source": f"{CONTENT_SOURCE}; in the last {num_broadened} stages also {research}",
         "content_licence": f"{CONTENT_LICENCE}; ImageNet samples and BSDS500: non-commercial research",
     }
 

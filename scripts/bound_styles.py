@@ -1,0 +1,144 @@
+"""How near to Johnson et al.'s yardstick can the shipped network come? Trains it on the pictures it is judged on.
+
+    python scripts/bound_styles.py --style great-wave --steps 3000 --threads 1
+    python scripts/bound_styles.py --style great-wave --on others
+
+On from the weights that ship, a network learns what measure_styles.py measures and nothing else: the total perceptual
+loss of a still, 256 pixels square, without a word about steadiness or a lattice. On the 24 held-out pictures themselves
+it learns them by heart, and comes nearer than any network that is to paint pictures it has not seen. On the others of
+photos/research it learns what there is to learn from more training and from leaving steadiness out. No such network is
+kept. Runs that are stopped go on when started again. Wants VIDSTYLE_TEST_DATA, and about a second a step on one core.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from arguments import count
+from compare_content import SIDE_PX, losses
+from held_out import data_folder, held_out_pictures, read_square, research_pictures
+from perceptual import PerceptualJudge, pruned_encoder, recipe_of
+from torch import Tensor, nn
+from train_builtin import WEIGHTS, style_picture
+
+from vidstyle.errors import VidstyleError
+from vidstyle.imaging.padding import pad_to_multiple
+from vidstyle.stylizers.checkpoint import FeedforwardStylizer, load_feedforward
+from vidstyle.stylizers.feedforward import BlurPoolNet
+from vidstyle.training.checkpoints import digest_of
+from vidstyle.training.settings import LossWeights, Schedule
+from vidstyle.training.trainer import StepReport, Trainer
+
+RATE = 1.5e-3
+
+
+class JudgedStills:
+    """What the judge says of whole pictures, as an ``Objective``.
+
+    Args:
+        net: to go on from.
+        judge: of the style.
+        weights: of its losses; those of steadiness have no part.
+        pictures: (1, 3, H, W) in [0, 1] each.
+        identity: of the run.
+        batch_size: pictures a step.
+    """
+
+    weights: Mapping[str, float] = {"total": 1.0}
+
+    def __init__(
+        self,
+        net: BlurPoolNet,
+        judge: PerceptualJudge,
+        weights: LossWeights,
+        pictures: list[Tensor],
+        identity: Mapping[str, Any],
+        batch_size: int,
+    ) -> None:
+        self.net = net.requires_grad_(True).to(memory_format=torch.channels_last)
+        self.identity = {
+            **identity,
+            "weights": asdict(weights),
+            "batch_size": batch_size,
+            "start_from": digest_of(net.state_dict().values()),
+        }
+        self._judge = judge
+        self._loss_weights = weights
+        self._pictures = [(picture, judge.content_features(picture)) for picture in pictures]
+        self._batch_size = batch_size
+
+    def losses(self, net: nn.Module, generator: torch.Generator) -> dict[str, Tensor]:
+        """Mean total loss of a few pictures, painted with the margin that every render has."""
+        totals = []
+        for index in torch.randint(len(self._pictures), (self._batch_size,), generator=generator).tolist():
+            content, target = self._pictures[index]
+            padded, crop = pad_to_multiple(
+                content, BlurPoolNet.multiple_of, BlurPoolNet.minimum_size, BlurPoolNet.margin_px
+            )
+            with torch.autocast("cpu", torch.bfloat16):
+                painted = crop(net(padded.contiguous(memory_format=torch.channels_last)))
+                totals.append(self._judge.losses(painted, target).total(self._loss_weights))
+        return {"total": torch.stack(totals).mean()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--style", action="append", help="shipped name, as often as wanted; default: great-wave")
+    parser.add_argument("--on", choices=("held-out", "others"), default="held-out", help="what to train on")
+    parser.add_argument("--steps", type=count, default=800)
+    parser.add_argument("--every", type=count, default=200, help="steps between rows of the table")
+    parser.add_argument("--checkpoint-dir", type=Path, default=Path("runs"), help="where runs keep their state")
+    parser.add_argument("--threads", type=int, help="CPU threads; all by default")
+    arguments = parser.parse_args()
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    print(f"{'style':<18} {'trained on':<10} {'steps':>6} {'loss':>7}  of the 24 held-out pictures")
+    try:
+        for style in arguments.style or ["great-wave"]:
+            bound(style, arguments)
+    except (VidstyleError, OSError) as error:
+        sys.exit(f"bound_styles: {error}")
+
+
+def bound(style: str, arguments: argparse.Namespace) -> None:
+    """Train one style's network on, and print what it comes to."""
+    data, recipe = data_folder(), recipe_of(style)
+    settings = recipe.stages[-1]
+    judged = held_out_pictures(data)
+    judge = PerceptualJudge(pruned_encoder(data), style_picture(recipe, data), settings.style_size_px)
+    schedule = Schedule(steps=arguments.steps, learning_rate=RATE)
+    objective = JudgedStills(
+        cast("BlurPoolNet", load_feedforward(WEIGHTS / f"{style}.safetensors").net),
+        judge,
+        settings.weights,
+        [
+            read_square(path, SIDE_PX)[None]
+            for path in (judged if arguments.on == "held-out" else research_pictures(data))
+        ],
+        {"style": style, "on": arguments.on, "steps": arguments.steps},
+        schedule.batch_size,
+    )
+    arguments.checkpoint_dir.mkdir(parents=True, exist_ok=True)
+    trainer = Trainer(objective, schedule, arguments.checkpoint_dir / f"{style}-on-{arguments.on}.checkpoint")
+
+    def show(step: int) -> None:
+        stylizer = FeedforwardStylizer(style, trainer.averaged_net)
+        loss = float(losses(stylizer, judge, settings, judged).mean())
+        print(f"{style:<18} {arguments.on:<10} {step:>6} {loss:>7.3f}", flush=True)
+
+    def on_step(report: StepReport) -> None:
+        if report.step % arguments.every == 0 or report.step == arguments.steps:
+            show(report.step)
+
+    show(trainer.step)
+    trainer.run(on_step)
+
+
+if __name__ == "__main__":
+    main()
