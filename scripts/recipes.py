@@ -19,7 +19,7 @@ FINISH = FeedforwardSettings(steps=240, learning_rate=8e-4, weights=LossWeights(
 #: The same once more, on photos for research, too.
 BROADEN = FINISH
 #: The last: what ships went through all before without skips, which this one taught to carry outlines. A recipe run
-#: from scratch trains skips in every stage, those of the-scream too.
+#: from scratch trains skips in every stage.
 OUTLINES = replace(FINISH, steps=500, learning_rate=1.5e-3, weights=LossWeights())
 #: For styles that would follow shifts less well than the others.
 STEADY_OUTLINES = replace(OUTLINES, weights=FINISH.weights)
@@ -102,15 +102,13 @@ RECIPES = [
         "Edvard Munch, The Scream, 1893",
         PUBLIC_DOMAIN,
         # Follows shifts well enough to need less of what takes strokes away.
-        # Another 500 steps, as OUTLINES but with this weight, left it 2.3 times as steady over five frames as without
-        # temporal loss, instead of 3.0 (scripts/measure_stability.py). With a weight of 8, both networks having skips,
-        # it was 3.2 times as steady, but its patches 1.23 times as far from the painting's instead of 1.07.
-        (WARM, replace(FINISH, steps=720, weights=LossWeights(temporal=3.6))),
+        (
+            WARM,
+            replace(FINISH, steps=720, weights=LossWeights(temporal=3.6)),
+            replace(OUTLINES, weights=LossWeights(temporal=8.0)),
+        ),
         starts_from="starry-night",
-        # On all photos, 240 steps more, its patches went from 1.07 to 1.26 times as far from the painting's as without
-        # temporal loss (scripts/measure_stability.py); to 1.22 in 360 steps with a temporal weight of 3.6 still, and to
-        # 1.27 in 400 with weights of 6 and of 8 for the style.
-        num_broadened=0,
+        num_broadened=1,
     ),
     Recipe(
         "ink-hatching",

@@ -28,11 +28,9 @@ from recipes import (
     ANY_STYLE_STAGES,
     ANY_STYLE_TITLE,
     FURTHER_ON,
-    OUTLINES,
     OWN,
     PUBLIC_DOMAIN,
     RECIPES,
-    STEADY_OUTLINES,
     WITHOUT_TEMPORAL_LOSS,
     Recipe,
 )
@@ -136,11 +134,10 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def without_temporal_loss(recipe: Recipe) -> Recipe:
-    """The recipe's first stage, and the one that teaches skips, with nothing that asks for steadiness."""
+    """The recipe's first stage, and its last, which teaches skips, with nothing that asks for steadiness."""
     stages = tuple(
         replace(stage, weights=replace(stage.weights, temporal=0.0, lattice=0.0))
-        for stage in recipe.stages
-        if stage in (recipe.stages[0], OUTLINES, STEADY_OUTLINES)
+        for stage in (recipe.stages[0], recipe.stages[-1])
     )
     return replace(recipe, name=f"{recipe.name}-without-temporal-loss", stages=stages, num_broadened=0)
 
@@ -294,9 +291,10 @@ def model_card(recipe: Recipe, trained: Trained, last: Trainer[BlurPoolNet], wei
 
 def all_content(num_broadened: int) -> dict[str, str]:
     """What cards say of networks whose last stages saw photos for research, too."""
+    stages = "stage" if num_broadened == 1 else f"{num_broadened} stages"
     research = "376 photographs of ImageNet samples and BSDS500"
     return {
-        "content_source": f"{CONTENT_SOURCE}; in the last {num_broadened} stages also {research}",
+        "content_source": f"{CONTENT_SOURCE}; in the last {stages} also {research}",
         "content_licence": f"{CONTENT_LICENCE}; ImageNet samples and BSDS500: non-commercial research",
     }
 

@@ -61,7 +61,6 @@ def script(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Modul
     monkeypatch.setattr(module, "PAINTED_SIZE_PX", (64, 64))
     monkeypatch.setattr(module, "RECIPES", [one, two])
     monkeypatch.setattr(module, "WITHOUT_TEMPORAL_LOSS", ("two",))
-    monkeypatch.setattr(module, "OUTLINES", LAST_STAGE)
     monkeypatch.setattr(module, "ANY_STYLE_STAGES", stages)
     monkeypatch.setattr(module, "ANY_STYLE_NUM_BROADENED", 2)
     return module
@@ -95,7 +94,7 @@ def test_all_that_ships_is_rebuilt_with_its_cards(script: ModuleType, tmp_path: 
     one, two = (card_of(tmp_path / "weights" / f"{name}.safetensors") for name in ("one", "two"))
     assert one["steps"] == two["steps"] == 2
     assert two["starts_from"] == "one, stage 1"
-    assert "in the last 1 stages also 376 photographs" in one["content_source"]
+    assert "in the last stage also 376 photographs" in one["content_source"]
     assert "376" not in two["content_source"]
     assert one["stages"]["2"]["weights"]["temporal"] == 3.0
     bare = card_of(tmp_path / "benchmarks" / "two-without-temporal-loss.safetensors")
