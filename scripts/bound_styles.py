@@ -5,9 +5,9 @@
 
 On from the weights that ship, a network learns what measure_styles.py measures and nothing else: the total perceptual
 loss of a still, 256 pixels square, without a word about steadiness or a lattice. On the 24 held-out pictures themselves
-it learns them by heart, and comes nearer than any network that is to paint pictures it has not seen. On the others of
-photos/research it learns what there is to learn from more training and from leaving steadiness out. No such network is
-kept. Runs that are stopped go on when started again. Wants VIDSTYLE_TEST_DATA, and about a second a step on one core.
+it learns them by heart, which one that is to paint pictures it has not seen cannot. On the others of photos/research it
+learns what there is to learn from more training and from leaving steadiness out. No such network is kept. Runs that are
+stopped go on when started again. Wants VIDSTYLE_TEST_DATA, and about a second a step on one core.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
@@ -28,11 +27,11 @@ from torch import Tensor, nn
 from train_builtin import WEIGHTS, style_picture
 
 from vidstyle.errors import VidstyleError
-from vidstyle.imaging.padding import pad_to_multiple
 from vidstyle.stylizers.checkpoint import FeedforwardStylizer, load_feedforward
 from vidstyle.stylizers.feedforward import BlurPoolNet
 from vidstyle.training.checkpoints import digest_of
-from vidstyle.training.settings import LossWeights, Schedule
+from vidstyle.training.feedforward import paint
+from vidstyle.training.settings import FeedforwardSettings, Schedule
 from vidstyle.training.trainer import StepReport, Trainer
 
 RATE = 1.5e-3
@@ -44,10 +43,10 @@ class JudgedStills:
     Args:
         net: to go on from.
         judge: of the style.
-        weights: of its losses; those of steadiness have no part.
+        style_picture: what it compares with, (3, H, W) in [0, 1].
+        settings: of the style; the losses that are no still picture's have no part.
         pictures: (1, 3, H, W) in [0, 1] each.
-        identity: of the run.
-        batch_size: pictures a step.
+        schedule: of the run.
     """
 
     weights: Mapping[str, float] = {"total": 1.0}
@@ -56,34 +55,37 @@ class JudgedStills:
         self,
         net: BlurPoolNet,
         judge: PerceptualJudge,
-        weights: LossWeights,
+        style_picture: Tensor,
+        settings: FeedforwardSettings,
         pictures: list[Tensor],
-        identity: Mapping[str, Any],
-        batch_size: int,
+        schedule: Schedule,
     ) -> None:
+        weights = settings.weights
         self.net = net.requires_grad_(True).to(memory_format=torch.channels_last)
-        self.identity = {
-            **identity,
-            "weights": asdict(weights),
-            "batch_size": batch_size,
+        self.identity: Mapping[str, Any] = {
+            "steps": schedule.steps,
+            "learning_rate": schedule.learning_rate,
+            "batch_size": schedule.batch_size,
+            "seed": schedule.seed,
+            "style_size_px": settings.style_size_px,
+            "weights": [weights.content, weights.style, weights.total_variation],
+            "painting": digest_of([style_picture]),
+            "pictures": digest_of(pictures),
             "start_from": digest_of(net.state_dict().values()),
         }
         self._judge = judge
         self._loss_weights = weights
         self._pictures = [(picture, judge.content_features(picture)) for picture in pictures]
-        self._batch_size = batch_size
+        self._batch_size = schedule.batch_size
 
     def losses(self, net: nn.Module, generator: torch.Generator) -> dict[str, Tensor]:
         """Mean total loss of a few pictures, painted with the margin that every render has."""
         totals = []
         for index in torch.randint(len(self._pictures), (self._batch_size,), generator=generator).tolist():
             content, target = self._pictures[index]
-            padded, crop = pad_to_multiple(
-                content, BlurPoolNet.multiple_of, BlurPoolNet.minimum_size, BlurPoolNet.margin_px
-            )
             with torch.autocast("cpu", torch.bfloat16):
-                painted = crop(net(padded.contiguous(memory_format=torch.channels_last)))
-                totals.append(self._judge.losses(painted, target).total(self._loss_weights))
+                painted = paint(net, content)
+            totals.append(self._judge.losses(painted.float(), target).total(self._loss_weights))
         return {"total": torch.stack(totals).mean()}
 
 
@@ -111,21 +113,21 @@ def bound(style: str, arguments: argparse.Namespace) -> None:
     data, recipe = data_folder(), recipe_of(style)
     settings = recipe.stages[-1]
     judged = held_out_pictures(data)
-    judge = PerceptualJudge(pruned_encoder(data), style_picture(recipe, data), settings.style_size_px)
+    painting = style_picture(recipe, data)
+    judge = PerceptualJudge(pruned_encoder(data), painting, settings.style_size_px)
     schedule = Schedule(steps=arguments.steps, learning_rate=RATE)
+    learnt = judged if arguments.on == "held-out" else research_pictures(data)
     objective = JudgedStills(
         cast("BlurPoolNet", load_feedforward(WEIGHTS / f"{style}.safetensors").net),
         judge,
-        settings.weights,
-        [
-            read_square(path, SIDE_PX)[None]
-            for path in (judged if arguments.on == "held-out" else research_pictures(data))
-        ],
-        {"style": style, "on": arguments.on, "steps": arguments.steps},
-        schedule.batch_size,
+        painting,
+        settings,
+        [read_square(path, SIDE_PX)[None] for path in learnt],
+        schedule,
     )
     arguments.checkpoint_dir.mkdir(parents=True, exist_ok=True)
-    trainer = Trainer(objective, schedule, arguments.checkpoint_dir / f"{style}-on-{arguments.on}.checkpoint")
+    checkpoint = arguments.checkpoint_dir / f"{style}-on-{arguments.on}-{arguments.steps}.checkpoint"
+    trainer = Trainer(objective, schedule, checkpoint)
 
     def show(step: int) -> None:
         stylizer = FeedforwardStylizer(style, trainer.averaged_net)

@@ -31,6 +31,7 @@ from recipes import (
     OWN,
     PUBLIC_DOMAIN,
     RECIPES,
+    TEACH_SKIPS,
     WITHOUT_TEMPORAL_LOSS,
     Recipe,
 )
@@ -134,10 +135,11 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def without_temporal_loss(recipe: Recipe) -> Recipe:
-    """The recipe's first stage, and its last, which teaches skips, with nothing that asks for steadiness."""
+    """The recipe's first stage, and the one that teaches skips: on open pictures, and nothing asks for steadiness."""
     stages = tuple(
         replace(stage, weights=replace(stage.weights, temporal=0.0, lattice=0.0))
-        for stage in (recipe.stages[0], recipe.stages[-1])
+        for stage in recipe.stages
+        if stage in (recipe.stages[0], *TEACH_SKIPS)
     )
     return replace(recipe, name=f"{recipe.name}-without-temporal-loss", stages=stages, num_broadened=0)
 

@@ -123,7 +123,7 @@ class FeedforwardObjective:
             content, other = torch.cat([content, pairs.frames]), torch.cat([other, pairs.previous])
         views = torch.cat([content, other])
         with torch.autocast(self._device.type, torch.bfloat16):
-            painted, painted_other = _paint(net, views).chunk(2)
+            painted, painted_other = paint(net, views).chunk(2)
             halved = F.avg_pool2d(painted, 2)
             features = encoder(painted, {*encoder.style_layers, *encoder.content_layers})
             features_halved = encoder(halved, encoder.style_layers)
@@ -146,7 +146,7 @@ class FeedforwardObjective:
         }
 
 
-def _paint(net: nn.Module, content: Tensor) -> Tensor:
-    """As ``FeedforwardStylizer`` does it, with the margin that is cut off."""
+def paint(net: nn.Module, content: Tensor) -> Tensor:
+    """(N, 3, H, W) in [0, 1] by a ``BlurPoolNet``, with the margin of ``FeedforwardStylizer``, which is cut off."""
     padded, crop = pad_to_multiple(content, BlurPoolNet.multiple_of, BlurPoolNet.minimum_size, BlurPoolNet.margin_px)
     return crop(net(padded.contiguous(memory_format=torch.channels_last)))
