@@ -20,9 +20,8 @@ from typing import Any, cast
 
 import torch
 from arguments import count
-from compare_content import SIDE_PX, losses
 from held_out import data_folder, held_out_pictures, read_square, research_pictures
-from perceptual import PerceptualJudge, pruned_encoder, recipe_of
+from perceptual import SIDE_PX, PerceptualJudge, pruned_encoder, recipe_of, total_losses
 from torch import Tensor, nn
 from train_builtin import WEIGHTS, style_picture
 
@@ -112,17 +111,16 @@ def bound(style: str, arguments: argparse.Namespace) -> None:
     """Train one style's network on, and print what it comes to."""
     data, recipe = data_folder(), recipe_of(style)
     settings = recipe.stages[-1]
-    judged = held_out_pictures(data)
+    judged = squares(held_out_pictures(data))
     painting = style_picture(recipe, data)
     judge = PerceptualJudge(pruned_encoder(data), painting, settings.style_size_px)
     schedule = Schedule(steps=arguments.steps, learning_rate=RATE)
-    learnt = judged if arguments.on == "held-out" else research_pictures(data)
     objective = JudgedStills(
         cast("BlurPoolNet", load_feedforward(WEIGHTS / f"{style}.safetensors").net),
         judge,
         painting,
         settings,
-        [read_square(path, SIDE_PX)[None] for path in learnt],
+        judged if arguments.on == "held-out" else squares(research_pictures(data)),
         schedule,
     )
     arguments.checkpoint_dir.mkdir(parents=True, exist_ok=True)
@@ -131,7 +129,7 @@ def bound(style: str, arguments: argparse.Namespace) -> None:
 
     def show(step: int) -> None:
         stylizer = FeedforwardStylizer(style, trainer.averaged_net)
-        loss = float(losses(stylizer, judge, settings, judged).mean())
+        loss = float(total_losses(stylizer, judge, settings.weights, judged).mean())
         print(f"{style:<18} {arguments.on:<10} {step:>6} {loss:>7.3f}", flush=True)
 
     def on_step(report: StepReport) -> None:
@@ -140,6 +138,10 @@ def bound(style: str, arguments: argparse.Namespace) -> None:
 
     show(trainer.step)
     trainer.run(on_step)
+
+
+def squares(paths: list[Path]) -> list[Tensor]:
+    return [read_square(path, SIDE_PX)[None] for path in paths]
 
 
 if __name__ == "__main__":

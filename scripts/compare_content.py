@@ -18,17 +18,15 @@ from pathlib import Path
 import torch
 from arguments import count
 from held_out import data_folder, held_out_pictures, read_square, research_pictures, stills
-from perceptual import PerceptualJudge, pruned_encoder, recipe_of
+from perceptual import SIDE_PX, PerceptualJudge, pruned_encoder, recipe_of, total_losses
 from train_builtin import CONTENT, style_picture, train
 
 from vidstyle.errors import VidstyleError
 from vidstyle.stylizers.checkpoint import FeedforwardStylizer
 from vidstyle.training.dataset import ContentCrops
 from vidstyle.training.feedforward import FeedforwardObjective
-from vidstyle.training.settings import FeedforwardSettings
 from vidstyle.training.trainer import Trainer
 
-SIDE_PX = 256
 MOST_WORSE = 0.05
 
 
@@ -53,7 +51,7 @@ def compare(style: str, arguments: argparse.Namespace) -> None:
     """Train both networks of one style, and print what they reach."""
     data, recipe = data_folder(), recipe_of(style)
     settings = replace(recipe.stages[0], steps=arguments.steps)
-    judged = held_out_pictures(data)
+    judged = [read_square(path, SIDE_PX)[None] for path in held_out_pictures(data)[: arguments.pictures]]
     encoder = pruned_encoder(data)
     judge = PerceptualJudge(encoder, style_picture(recipe, data), settings.style_size_px)
     arguments.checkpoint_dir.mkdir(parents=True, exist_ok=True)
@@ -64,9 +62,8 @@ def compare(style: str, arguments: argparse.Namespace) -> None:
         checkpoint = arguments.checkpoint_dir / f"{style}-on-{name}-{arguments.steps}.checkpoint"
         trainer = Trainer(objective, settings, checkpoint)
         train(trainer, f"{style} on {len(crops)} of {name}")
-        found[name] = losses(
-            FeedforwardStylizer(name, trainer.averaged_net), judge, settings, judged[: arguments.pictures]
-        )
+        stylizer = FeedforwardStylizer(name, trainer.averaged_net)
+        found[name] = total_losses(stylizer, judge, settings.weights, judged)
     worse = float(found["open"].mean() / found["research"].mean()) - 1
     higher = int((found["open"] > found["research"]).sum())
     means = ", ".join(f"{name} {float(values.mean()):.3f}" for name, values in found.items())
@@ -76,19 +73,6 @@ def compare(style: str, arguments: argparse.Namespace) -> None:
         f"higher on {higher} of {len(found['open'])} pictures: {verdict} at {MOST_WORSE:.0%}",
         flush=True,
     )
-
-
-@torch.inference_mode()
-def losses(
-    stylizer: FeedforwardStylizer, judge: PerceptualJudge, settings: FeedforwardSettings, pictures: list[Path]
-) -> torch.Tensor:
-    """Total perceptual loss of each picture, painted by a stylizer."""
-    found = []
-    for path in pictures:
-        content = read_square(path, SIDE_PX)[None]
-        painted = stylizer(content).clamp(0, 1)
-        found.append(judge.losses(painted, judge.content_features(content)).total(settings.weights))
-    return torch.stack(found)
 
 
 if __name__ == "__main__":

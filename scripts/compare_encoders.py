@@ -21,7 +21,7 @@ from pathlib import Path
 import torch
 from arguments import count, output_file
 from held_out import data_folder, held_out_pictures, read_square
-from perceptual import PerceptualJudge, pruned_encoder, recipe_of
+from perceptual import SIDE_PX, PerceptualJudge, pruned_encoder, recipe_of
 from torch import Tensor
 from train_builtin import style_picture
 
@@ -33,7 +33,6 @@ from vidstyle.training.losses import CONTENT_LAYERS, STYLE_LAYERS
 from vidstyle.training.settings import FeedforwardSettings
 from vidstyle.weights.registry import shipped_styles
 
-SIDE_PX = 256
 REFERENCE = "pruned VGG-19"
 
 

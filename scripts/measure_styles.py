@@ -25,7 +25,7 @@ from typing import Literal
 import torch
 from arguments import count, output_file
 from held_out import data_folder, held_out_pictures, read_square
-from perceptual import PerceptualJudge, pruned_encoder, recipe_of
+from perceptual import SIDE_PX, PerceptualJudge, pruned_encoder, recipe_of
 from torch import Tensor
 from train_builtin import style_picture
 
@@ -36,7 +36,6 @@ from vidstyle.training.optimization import OptimizationStep, optimize_image
 from vidstyle.training.settings import LossWeights
 from vidstyle.weights.registry import shipped_styles
 
-SIDE_PX = 256
 ITERATIONS = 100
 
 Init = Literal["content", "noise"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from torch import Tensor
 from train_builtin import ENCODER
 
 from vidstyle.errors import WeightsNotFoundError
+from vidstyle.protocols import Stylizer
 from vidstyle.stylizers.encoder import VggEncoder, load_encoder
 from vidstyle.training.losses import (
     CONTENT_LAYERS,
@@ -24,6 +25,9 @@ from vidstyle.training.losses import (
     total_variation,
 )
 from vidstyle.training.settings import LossWeights
+
+#: Side of the held-out photos that feedforward styles are judged on.
+SIDE_PX = 256
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,6 +85,18 @@ class PerceptualJudge:
             style_halved=style_loss(halved, self._style),
             total_variation=total_variation(painted),
         )
+
+
+@torch.inference_mode()
+def total_losses(
+    stylizer: Stylizer, judge: PerceptualJudge, weights: LossWeights, pictures: Sequence[Tensor]
+) -> Tensor:
+    """Total loss of each (1, 3, H, W) picture in [0, 1], painted by a stylizer."""
+    found = []
+    for content in pictures:
+        painted = stylizer(content).clamp(0, 1)
+        found.append(judge.losses(painted, judge.content_features(content)).total(weights))
+    return torch.stack(found)
 
 
 def pruned_encoder(data: Path) -> VggEncoder:

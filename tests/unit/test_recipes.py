@@ -22,8 +22,11 @@ try:
 finally:
     sys.path.remove(str(SCRIPTS))
 
-BARE = [train_builtin.without_temporal_loss(each) for each in recipes.RECIPES]
-BARE = [each for each in BARE if each.name.partition("-without")[0] in recipes.WITHOUT_TEMPORAL_LOSS]
+BARE = [
+    train_builtin.without_temporal_loss(recipe)
+    for recipe in recipes.RECIPES
+    if recipe.name in recipes.WITHOUT_TEMPORAL_LOSS
+]
 
 
 def card_of(weights: Path) -> dict[str, Any]:
