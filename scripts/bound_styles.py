@@ -2,6 +2,7 @@
 
     python scripts/bound_styles.py --style great-wave --steps 3000 --threads 1
     python scripts/bound_styles.py --style great-wave --on others
+    python scripts/bound_styles.py --style great-wave --channels 128
 
 On from the weights that ship, a network learns what measure_styles.py measures and nothing else: the total perceptual
 loss of a still, 256 pixels square, without a word about steadiness or a lattice. On the 24 held-out pictures themselves
@@ -92,6 +93,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--style", action="append", help="shipped name, as often as wanted; default: great-wave")
     parser.add_argument("--on", choices=("held-out", "others"), default="held-out", help="what to train on")
+    parser.add_argument("--channels", type=count, default=64, help="width of the trunk; 64, as shipped, or more")
     parser.add_argument("--steps", type=count, default=800)
     parser.add_argument("--every", type=count, default=200, help="steps between rows of the table")
     parser.add_argument("--checkpoint-dir", type=Path, default=Path("runs"), help="where runs keep their state")
@@ -99,7 +101,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    print(f"{'style':<18} {'trained on':<10} {'steps':>6} {'loss':>7}  of the 24 held-out pictures")
+    print(f"{'style':<18} {'channels':>8} {'trained on':<10} {'steps':>6} {'loss':>7}  of the 24 held-out pictures")
     try:
         for style in arguments.style or ["great-wave"]:
             bound(style, arguments)
@@ -115,8 +117,9 @@ def bound(style: str, arguments: argparse.Namespace) -> None:
     painting = style_picture(recipe, data)
     judge = PerceptualJudge(pruned_encoder(data), painting, settings.style_size_px)
     schedule = Schedule(steps=arguments.steps, learning_rate=RATE)
+    torch.manual_seed(schedule.seed)  # of new channels; a run goes on from its own only
     objective = JudgedStills(
-        cast("BlurPoolNet", load_feedforward(WEIGHTS / f"{style}.safetensors").net),
+        widened(cast("BlurPoolNet", load_feedforward(WEIGHTS / f"{style}.safetensors").net), arguments.channels),
         judge,
         painting,
         settings,
@@ -124,13 +127,13 @@ def bound(style: str, arguments: argparse.Namespace) -> None:
         schedule,
     )
     arguments.checkpoint_dir.mkdir(parents=True, exist_ok=True)
-    checkpoint = arguments.checkpoint_dir / f"{style}-on-{arguments.on}-{arguments.steps}.checkpoint"
-    trainer = Trainer(objective, schedule, checkpoint)
+    run = f"{style}-{arguments.channels}-on-{arguments.on}-{arguments.steps}"
+    trainer = Trainer(objective, schedule, arguments.checkpoint_dir / f"{run}.checkpoint")
 
     def show(step: int) -> None:
         stylizer = FeedforwardStylizer(style, trainer.averaged_net)
         loss = float(total_losses(stylizer, judge, settings.weights, judged).mean())
-        print(f"{style:<18} {arguments.on:<10} {step:>6} {loss:>7.3f}", flush=True)
+        print(f"{style:<18} {arguments.channels:>8} {arguments.on:<10} {step:>6} {loss:>7.3f}", flush=True)
 
     def on_step(report: StepReport) -> None:
         if report.step % arguments.every == 0 or report.step == arguments.steps:
@@ -138,6 +141,30 @@ def bound(style: str, arguments: argparse.Namespace) -> None:
 
     show(trainer.step)
     trainer.run(on_step)
+
+
+def widened(net: BlurPoolNet, num_channels: int) -> BlurPoolNet:
+    """A wider network that paints the same until it is trained: the old channels do not hear the new ones yet.
+
+    After Chen et al. 2016 (Net2Net), whose new channels are copies of old ones.
+
+    Args:
+        net: as it ships.
+        num_channels: of the wider network's trunk, at least as many as of the other's.
+
+    Raises:
+        VidstyleError: it would be narrower.
+    """
+    num_before = net.widen.out_channels
+    if num_channels < num_before:
+        raise VidstyleError(f"a trunk of {num_channels} channels is narrower than the {num_before} that ship")
+    wide = BlurPoolNet(num_channels, len(net.trunk))
+    before = net.state_dict()
+    for name, values in wide.state_dict().items():
+        old = before[name]
+        values[: len(old)] = 0
+        values[tuple(slice(size) for size in old.shape)] = old
+    return wide
 
 
 def squares(paths: list[Path]) -> list[Tensor]:

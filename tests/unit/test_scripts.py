@@ -373,11 +373,11 @@ def test_how_near_a_network_can_come_is_measured_by_training_it_on_what_is_judge
 ) -> None:
     monkeypatch.setenv("VIDSTYLE_TEST_DATA", str(data_folder))
 
-    def rows(pictures: str, steps: int) -> list[tuple[int, float]]:
+    def rows(pictures: str, steps: int, channels: int = 64) -> list[tuple[int, float]]:
         arguments = ["--style", "starry-night", "--steps", steps, "--every", "2", "--checkpoint-dir", tmp_path / "runs"]
-        result = run_script("bound_styles.py", "--on", pictures, *arguments)
+        result = run_script("bound_styles.py", "--on", pictures, "--channels", channels, *arguments)
         assert result.exit_code == 0, result.stderr
-        found = re.findall(rf"^starry-night +{pictures} +(\d+) +([\d.]+)$", result.stdout, re.MULTILINE)
+        found = re.findall(rf"^starry-night +{channels} +{pictures} +(\d+) +([\d.]+)$", result.stdout, re.MULTILINE)
         return [(int(step), float(loss)) for step, loss in found]
 
     known = rows("held-out", 4)
@@ -388,6 +388,13 @@ def test_how_near_a_network_can_come_is_measured_by_training_it_on_what_is_judge
     assert [step for step, _ in others] == [0, 2, 3]
     assert others[0] == known[0]
     assert others[1] != known[1]
+    # A wider network begins with the same pictures and learns others.
+    wide = rows("held-out", 2, channels=72)
+    assert wide[0] == known[0]
+    assert wide[1] != known[1]
+    result = run_script("bound_styles.py", "--style", "starry-night", "--channels", 48)
+    assert result.exit_code == 1
+    assert result.stderr == "bound_styles: a trunk of 48 channels is narrower than the 64 that ship\n"
     # The weights that ship begin where they are measured elsewhere.
     measured = run_script("measure_styles.py", "--style", "starry-night", "--iterations", "1")
     means = measured.stdout.rpartition("means")[2]
