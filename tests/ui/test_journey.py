@@ -15,8 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command import run_script
 from PIL import Image
 from ui_factory import NUM_FRAMES, STYLE
+
+from vidstyle.media.stills import read_style_image
 
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed; it is in the extra 'dev'")
 
@@ -177,3 +180,11 @@ def test_the_whole_journey(page: Any, folder: Path) -> None:
     expect(page.locator("#play-error")).to_be_hidden()
     page.keyboard.press("Escape")
     expect(page.locator("#viewer")).to_be_visible()
+
+
+def test_page_is_photographed_with_everything_painted(clip_mp4: Path, tmp_path: Path) -> None:
+    output = tmp_path / "images" / "ui.jpg"
+    result = run_script("make_page_picture.py", "--clip", clip_mp4, "--style", "mosaic", "--out", output)
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.startswith(f"wrote {output}: ")
+    assert read_style_image(output).shape == (3, 900, 1440)

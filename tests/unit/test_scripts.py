@@ -446,16 +446,6 @@ def test_gallery_shows_every_style(random_style: Path, tmp_path: Path) -> None:
     assert output.stat().st_size < 700_000
 
 
-@pytest.mark.skipif(shutil.which("chromium") is None, reason="no Chromium on PATH; on Debian: apt-get install chromium")
-def test_page_is_photographed_with_everything_painted(clip_mp4: Path, tmp_path: Path) -> None:
-    pytest.importorskip("playwright.sync_api", reason="Playwright is not installed; it is in the extra 'dev'")
-    output = tmp_path / "images" / "ui.jpg"
-    result = run_script("make_page_picture.py", "--clip", clip_mp4, "--style", "mosaic", "--out", output)
-    assert result.exit_code == 0, result.stderr
-    assert result.stdout.startswith(f"wrote {output}: ")
-    assert read_style_image(output).shape == (3, 900, 1440)
-
-
 def test_inspection_says_what_it_measures() -> None:
     result = run_script("inspect_styles.py", "--help")
     assert result.exit_code == 0, result.stderr
